@@ -1,0 +1,153 @@
+import { isIP } from 'node:net'
+import { choice, flag, integer, port, text, zoneOffset } from './option.js'
+
+/**
+ * Every setting, in the order in which the README and `.env.example` list them. Types, checks, errors and
+ * both tables come from here; see DESIGN's section Settings for names and defaults.
+ */
+export const options = {
+  MQTT_PORT: port(1883, {
+    description: 'MQTT over TCP: a port, `0` for any free one (the log names it), or `off`',
+    descriptionZh: 'MQTT（TCP）端口；`0` 为任意空闲端口（见日志），`off` 为关闭',
+  }),
+  MQTTS_PORT: port(8883, { description: 'MQTT over TLS', descriptionZh: 'MQTT（TLS）端口' }),
+  WS_PORT: port(9001, { description: 'MQTT over WebSocket', descriptionZh: 'MQTT（WebSocket）端口' }),
+  WSS_PORT: port('off', {
+    description: 'MQTT over WebSocket and TLS',
+    descriptionZh: 'MQTT（WebSocket + TLS）端口',
+  }),
+  HTTP_PORT: port(8080, {
+    description: '`/healthz` and `/readyz`',
+    descriptionZh: '`/healthz` 与 `/readyz`',
+  }),
+  BIND_ADDRESS: text('0.0.0.0', {
+    accepts: (value) => isIP(value) !== 0,
+    expected: 'an IPv4 or IPv6 address, such as 0.0.0.0, 127.0.0.1 or ::',
+    description: 'The address that every listener binds',
+    descriptionZh: '所有监听端口绑定的地址',
+  }),
+  CONFIG_DIR: text('config', {
+    description: 'Folder of `passwd`',
+    descriptionZh: '`passwd` 所在目录',
+  }),
+  CERTS_DIR: text('certs', {
+    description: 'Folder of `ca.crt`, `server.crt` and `server.key`; made there when none exists',
+    descriptionZh: '`ca.crt`、`server.crt`、`server.key` 所在目录；都不存在时自动生成',
+  }),
+  DATA_DIR: text('data', { description: 'Folder of the SQLite files', descriptionZh: 'SQLite 文件所在目录' }),
+  DATABASE_URL: text(undefined, {
+    isSecret: true,
+    defaultText: '`sqlite:$DATA_DIR/damselfly.db`',
+    description:
+      '`mysql://user:password@host:3306/name` or `sqlite:path`; a part with special characters is percent-encoded',
+    descriptionZh: '`mysql://用户:密码@主机:3306/库名` 或 `sqlite:路径`；特殊字符用百分号编码',
+  }),
+  DB_HOST: text(undefined, {
+    description: "Instead of `DATABASE_URL`, the platform's own variables",
+    descriptionZh: '代替 `DATABASE_URL`，沿用平台自己的变量',
+  }),
+  DB_PORT: integer(3306, 1, 65_535, { description: 'with `DB_HOST`', descriptionZh: '与 `DB_HOST` 同用' }),
+  DB_NAME: text(undefined, { description: 'with `DB_HOST`', descriptionZh: '与 `DB_HOST` 同用' }),
+  DB_USER: text(undefined, { description: 'with `DB_HOST`', descriptionZh: '与 `DB_HOST` 同用' }),
+  DB_PASSWORD: text(undefined, {
+    isSecret: true,
+    description: 'with `DB_HOST`',
+    descriptionZh: '与 `DB_HOST` 同用',
+  }),
+  DB_TIME_ZONE: zoneOffset('+08:00', {
+    description: 'The zone of the DATETIME columns, as the platform writes them',
+    descriptionZh: 'DATETIME 列所用的时区，与平台一致',
+  }),
+  REDIS_URL: text(undefined, {
+    isSecret: true,
+    accepts: (value) => /^rediss?:\/\//.test(value),
+    expected: 'redis://[user:password@]host:6379/0 or rediss://…',
+    description:
+      'Sessions, retained messages and traffic between instances in Redis; none: in the memory of this process',
+    descriptionZh: '会话、保留消息与多实例间的流量存于 Redis；不设：存于本进程内存',
+  }),
+  MQTT_USERNAME: text(undefined, {
+    accepts: (value) => /^[^:\r\n]+$/.test(value),
+    expected: 'a user name without a colon',
+    description: "An administrator's login, made or updated at start",
+    descriptionZh: '管理员用户名，启动时创建或更新',
+  }),
+  MQTT_PASSWORD: text(undefined, {
+    isSecret: true,
+    description: "That administrator's password",
+    descriptionZh: '该管理员的密码',
+  }),
+  ALLOW_ANONYMOUS: flag(false, {
+    description: 'Let clients in without a user name. They may do nothing yet: no rules exist for them',
+    descriptionZh: '允许无用户名的客户端连接；目前没有任何规则，连上后什么也不能做',
+  }),
+  UNKNOWN_DEVICES: choice(['register', 'reject'], undefined, {
+    defaultText: '`register` on SQLite, `reject` on MySQL',
+    description: "What becomes of a device topic's message whose device the database does not know",
+    descriptionZh: '数据库中没有的设备发来消息时：`register` 登记，`reject` 拒绝',
+  }),
+  INGEST_ACK: choice(['stored', 'received'], 'stored', {
+    description: '`stored`: acknowledge after the commit; `received`: before it, and give up the guarantee',
+    descriptionZh: '`stored`：提交后才确认；`received`：收到即确认，放弃该保证',
+  }),
+  INGEST_FLUSH_MS: integer(5, 0, 60_000, {
+    description: 'How long, in ms, a message may wait for others to share its transaction',
+    descriptionZh: '一条消息为凑成一批最多等待的毫秒数',
+  }),
+  INGEST_BATCH: integer(1000, 1, 10_000, {
+    description: 'How many messages share a transaction at the most',
+    descriptionZh: '一个事务最多包含的消息数',
+  }),
+  HISTORY: flag(true, { description: 'Keep every reading', descriptionZh: '保存每一条读数' }),
+  HISTORY_DAYS: integer(30, 1, 36_500, {
+    description: 'and for how many days',
+    descriptionZh: '读数保存天数',
+  }),
+  OFFLINE_AFTER_S: integer(300, 1, 86_400, {
+    description: 'Seconds of silence after which a device counts as offline (not in effect yet)',
+    descriptionZh: '设备静默多少秒后视为离线（尚未生效）',
+  }),
+  MAX_CONNECTIONS: integer(10_000, 1, 1_000_000, {
+    description: 'Connections on all listeners together; further ones are closed at once',
+    descriptionZh: '所有监听端口的连接总数上限，超出即断开',
+  }),
+  MAX_PACKET_BYTES: integer(1_048_576, 64, 268_435_460, {
+    description: 'The largest MQTT packet taken; a larger one ends its connection before it is read',
+    descriptionZh: '可接收的最大 MQTT 报文字节数；超过者在读入之前断开',
+  }),
+  MAX_QUEUED_MESSAGES: integer(1000, 0, 10_000_000, {
+    description: 'Messages queued for a session that is away (not in effect yet)',
+    descriptionZh: '离线会话可排队的消息数（尚未生效）',
+  }),
+  MAX_INFLIGHT: integer(20, 1, 65_535, {
+    description: 'Unacknowledged messages to a client (not in effect yet)',
+    descriptionZh: '发往一个客户端的未确认消息数（尚未生效）',
+  }),
+  SESSION_EXPIRY_S: integer(604_800, 0, 4_294_967_295, {
+    description: 'Seconds after which an absent session ends (not in effect yet)',
+    descriptionZh: '会话离线多少秒后失效（尚未生效）',
+  }),
+  MAX_KEEPALIVE_S: integer(65_535, 1, 65_535, {
+    description: 'The longest keep alive taken; a longer or absent one is refused when this is below 65535',
+    descriptionZh: '允许的最长 keep alive；设为小于 65535 时，更长或未设者被拒绝',
+  }),
+  LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info', {
+    description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
+    descriptionZh: '`trace`、`debug`、`info`、`warn`、`error`、`fatal` 或 `silent`',
+  }),
+  LOG_FORMAT: choice(['pretty', 'json'], undefined, {
+    defaultText: '`pretty` on a terminal, else `json`',
+    description: 'One JSON object a line, or text for people',
+    descriptionZh: '每行一个 JSON 对象，或便于阅读的文本',
+  }),
+} as const
+
+/** The settings in force: one value for each entry of `options`, under the variable's own name. */
+export type Settings = {
+  readonly [Name in keyof typeof options]: (typeof options)[Name] extends { read: (text: string) => infer T }
+    ? Exclude<T, undefined> | (typeof options)[Name]['default']
+    : never
+}
+
+/** The name of a setting, which is the name of its environment variable. */
+export type SettingName = keyof typeof options
