@@ -1,0 +1,188 @@
+import { randomInt } from 'node:crypto'
+import type { Logger } from '../log/logger.js'
+import { countReason, type Tally } from '../metrics/tally.js'
+import type { Device } from '../store/device.js'
+import type { DeviceDirectory } from '../store/device-directory.js'
+import type { Store } from '../store/store.js'
+import type { Accepted } from './accepted.js'
+import { createBatchWriter } from './batch-writer.js'
+import { createBatcher } from './batcher.js'
+import { decodeReport } from './decode.js'
+import { createDeviceResolver, type Resolved } from './device-resolver.js'
+import { createMessageLog } from './message-log.js'
+import type { RejectReason, Report } from './report.js'
+import { routeTopic } from './route.js'
+
+/** A published message, as far as ingest is concerned. */
+export interface PublishedMessage {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly qos: 0 | 1 | 2
+  /** Told `true` when the message found no room and its publisher is to send no more, `false` when it got in. */
+  readonly hold: (isHeld: boolean) => void
+}
+
+/** Takes what devices publish to the store. */
+export interface Ingest {
+  /**
+   * Takes a message if its topic is a device's, and returns whether it did. `settled` is called once:
+   * after the commit, or at once when the message is rejected or dropped. It is never called for a message
+   * that is still waiting when ingest stops.
+   */
+  handle(message: PublishedMessage, settled: () => void): boolean
+  /** Resolves when every message taken so far has ended. */
+  idle(): Promise<void>
+  /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
+  stop(): void
+}
+
+/** The parts and settings that ingest is made of. */
+export interface IngestOptions {
+  readonly store: Pick<Store, 'write' | 'lanes'>
+  readonly directory: DeviceDirectory
+  readonly tally: Tally
+  readonly log: Logger
+  readonly zoneOffsetMinutes: number
+  readonly unknownDevices: 'register' | 'reject'
+  readonly acknowledges: 'stored' | 'received'
+  readonly flushAfterMs: number
+  readonly maxBatch: number
+  readonly keepsHistory: boolean
+}
+
+/** How a message ends: stored, dropped for want of room, or rejected for a reason. */
+type End = 'stored' | 'dropped' | RejectReason
+
+/** A decoded message on its way through the look-up and the queue. */
+interface Arrival {
+  readonly message: PublishedMessage
+  readonly report: Report
+  readonly receivedAtMs: number
+  readonly end: (how: End) => void
+}
+
+/**
+ * The bound of the queue. 20 full batches keep every lane busy through one that is slow, and 64 MiB of
+ * payload is what a small server can spare. Beyond it QoS 0 is dropped, and QoS 1 and 2 wait with their
+ * publisher, whose connection is not read meanwhile.
+ */
+const MAX_QUEUED_BATCHES = 20
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+
+/** Joins the steps: route, decode, find the device, queue; the batcher and its writer do the rest. */
+export function createIngest(options: IngestOptions): Ingest {
+  const { tally } = options
+  const stopping = new AbortController()
+  const messageLog = createMessageLog(options.log)
+  const devices = createDeviceResolver({ ...options, signal: stopping.signal })
+  const maxQueued = options.maxBatch * MAX_QUEUED_BATCHES
+  const batcher = createBatcher<Accepted>({
+    write: createBatchWriter({ ...options, signal: stopping.signal }),
+    lanes: options.store.lanes,
+    flushAfterMs: options.flushAfterMs,
+    maxBatch: options.maxBatch,
+    maxQueued,
+    maxQueuedBytes: MAX_QUEUED_BYTES,
+  })
+  const nextDiscriminator = createCounter(randomInt(2 ** 32))
+  const idleWaiters: (() => void)[] = []
+  let open = 0
+  let lookingUp = 0
+
+  /** Counts and logs how a message of `deviceName` ends, once, and then lets its acknowledgement go. */
+  const ending = (deviceName: string, settled: () => void) => {
+    open += 1
+    tally.received += 1
+    return (how: End): void => {
+      if (how === 'stored') tally.stored += 1
+      else if (how === 'dropped') tally.dropped += 1
+      else countReason(tally.rejected, how)
+      messageLog.ended(deviceName, how)
+      settled()
+      open -= 1
+      if (open === 0) for (const resolve of idleWaiters.splice(0)) resolve()
+    }
+  }
+
+  const findDevice = (deviceName: string, arrival: Arrival): void => {
+    const known = devices.peek(deviceName)
+    if (known !== undefined) {
+      queue(known, arrival)
+      return
+    }
+    if (lookingUp >= maxQueued && arrival.message.qos === 0) {
+      arrival.end('dropped')
+      return
+    }
+    lookingUp += 1
+    const isHeld = lookingUp > maxQueued
+    if (isHeld) arrival.message.hold(true)
+    const found = (device: Resolved): void => {
+      lookingUp -= 1
+      if (isHeld) arrival.message.hold(false)
+      if (typeof device === 'string') arrival.end(device)
+      else queue(device, arrival)
+    }
+    devices.resolve(deviceName).then(found, (error: unknown) => {
+      if (!stopping.signal.aborted) options.log.error({ error: String(error) }, 'a device look-up failed')
+    })
+  }
+
+  const queue = (device: Device, { message, report, receivedAtMs, end }: Arrival): void => {
+    const item: Accepted = {
+      key: device.id,
+      device,
+      report,
+      receivedAtMs,
+      bytes: message.payload.length,
+      settle: end,
+    }
+    if (batcher.offer(item)) return
+    if (message.qos === 0) {
+      end('dropped')
+      return
+    }
+    message.hold(true)
+    batcher.enqueue(item, () => message.hold(false))
+  }
+
+  return {
+    handle(message, settled) {
+      const route = routeTopic(message.topic)
+      if (route === undefined) return false
+      const receivedAtMs = Date.now()
+      tally.lastReceivedAtMs = receivedAtMs
+      const answersFirst = options.acknowledges === 'received'
+      const end = ending(route.deviceName, answersFirst ? () => undefined : settled)
+      const decoded = decodeReport(route.kind, message.payload, {
+        receivedAtMs,
+        zoneOffsetMinutes: options.zoneOffsetMinutes,
+        nextDiscriminator,
+      })
+      messageLog.omitted(route.deviceName, decoded.omissions)
+      if ('rejected' in decoded) end(decoded.rejected)
+      else findDevice(route.deviceName, { message, report: decoded.report, receivedAtMs, end })
+      if (answersFirst) settled()
+      return true
+    },
+    idle: () =>
+      open === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            idleWaiters.push(resolve)
+          }),
+    stop() {
+      stopping.abort()
+      batcher.stop()
+    },
+  }
+}
+
+/** Numbers of 32 bits, one after the other. */
+function createCounter(first: number): () => number {
+  let last = first
+  return () => {
+    last = (last + 1) >>> 0
+    return last
+  }
+}

@@ -1,0 +1,50 @@
+import type { Logger } from '../log/logger.js'
+import type { Tally } from './tally.js'
+
+const SUMMARY_INTERVAL_MS = 300_000
+
+/** Writes a summary to the log every 5 minutes until it is stopped. */
+export function startSummary(tally: Tally, log: Logger): { stop(): void } {
+  let before = { receivedAt: tally.received, storedAt: tally.stored, timeMs: Date.now() }
+  const timer = setInterval(() => {
+    log.info(summarize(tally, before, Date.now()), 'summary')
+    before = { receivedAt: tally.received, storedAt: tally.stored, timeMs: Date.now() }
+  }, SUMMARY_INTERVAL_MS)
+  return { stop: () => clearInterval(timer) }
+}
+
+/** Where the counts stood at the summary before. */
+export interface SummaryMark {
+  readonly receivedAt: number
+  readonly storedAt: number
+  readonly timeMs: number
+}
+
+/** What a summary says: totals since the start, and rates a second since `before`. */
+export function summarize(
+  tally: Tally,
+  before: SummaryMark,
+  nowMs: number,
+): Readonly<Record<string, unknown>> {
+  const seconds = Math.max((nowMs - before.timeMs) / 1000, 0.001)
+  const perSecond = (count: number): number => Math.round((count / seconds) * 10) / 10
+  const ended = tally.received === 0 ? 1 : tally.stored / tally.received
+  return {
+    uptimeSeconds: Math.floor(process.uptime()),
+    connections: tally.connections,
+    connectionsTotal: tally.connectionsTotal,
+    connectionsRefused: tally.connectionsRefused,
+    loginsFailed: tally.loginsFailed,
+    received: tally.received,
+    stored: tally.stored,
+    rejected: Object.fromEntries(tally.rejected),
+    dropped: tally.dropped,
+    denied: tally.publishesDenied,
+    successRate: `${(ended * 100).toFixed(2)} %`,
+    lastMessageAt:
+      tally.lastReceivedAtMs === undefined ? null : new Date(tally.lastReceivedAtMs).toISOString(),
+    receivedPerSecond: perSecond(tally.received - before.receivedAt),
+    storedPerSecond: perSecond(tally.stored - before.storedAt),
+    messagesPerBatch: tally.batches === 0 ? 0 : Math.round((tally.stored / tally.batches) * 10) / 10,
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What a group of messages changes, merged so that each device stands in `devices` once, and each sensor
+ * of a device in `sensors` once. Ids are `device_main.id`; times are epoch milliseconds.
+ */
+export interface Batch {
+  readonly devices: readonly DeviceChange[]
+  readonly sensors: readonly SensorChange[]
+  readonly history: readonly HistoryRow[]
+}
+
+/** What becomes of one `device_main` row; an absent field leaves its column alone. */
+export interface DeviceChange {
+  readonly deviceId: number
+  /** `last_seen`, which never goes back. */
+  readonly seenAtMs: number
+  /** `last_heartbeat`, which never goes back. */
+  readonly heartbeatAtMs?: number
+  readonly isOnline: boolean
+  /** Merged into `last_report_data` (RFC 7396) beside the sensors; its `upload_timestamp` is set with it. */
+  readonly report?: DeviceReportChange
+  readonly deviceStatus?: string
+  readonly ipAddress?: string
+  readonly firmwareVersion?: string
+}
+
+/** What a device said beside its sensors. */
+export interface DeviceReportChange {
+  readonly uploadedAtMs: number
+  readonly status?: JsonObject
+  readonly location?: JsonObject
+}
+
+/** The newest reading of one sensor: a `device_sensors` row, and its entry in `last_report_data.sensors`. */
+export interface SensorChange {
+  readonly deviceId: number
+  readonly deviceUuid: string
+  /** `^[a-z_][a-z0-9_]*$`, 1 to 50 characters. */
+  readonly sensor: string
+  readonly value: number | boolean
+  /** At most 20 characters; `''` for none. */
+  readonly unit: string
+  /** At most 50 characters; `''` for none. */
+  readonly type: string
+  readonly recordedAtMs: number
+}
+
+/** One reading in `device_sensor_history`; the first four fields are its key. */
+export interface HistoryRow {
+  readonly deviceId: number
+  readonly sensor: string
+  readonly recordedAtMs: number
+  /**
+   * Tells apart the readings of one sensor in one millisecond; 0 to 4294967295. A row whose whole key is
+   * there already is the same reading again, and is left out.
+   */
+  readonly discriminator: number
+  readonly value: number
+}
+
+/** One sensor's readings from `fromMs` (included) to `toMs` (excluded), at most `limit` of them. */
+export interface HistoryRange {
+  readonly deviceId: number
+  readonly sensor: string
+  readonly fromMs: number
+  readonly toMs: number
+  readonly limit: number
+}
+
+/** A reading of the history. */
+export interface HistoryPoint {
+  readonly recordedAtMs: number
+  readonly value: number
+}
+
+/** A parsed JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+
+/** A parsed JSON object. */
+export interface JsonObject {
+  readonly [key: string]: Json
+}

@@ -1,0 +1,51 @@
+import type { Json } from './batch.js'
+
+/** A device as logging in and ingest need it: part of its `device_main` row. */
+export interface Device {
+  /** `device_main.id`. */
+  readonly id: number
+  /** At most 36 characters. */
+  readonly uuid: string
+  /** `device_main.device_id`, at most 50 characters. */
+  readonly deviceId: string
+  /** `device_main.device_secret`, in clear as the platform keeps it. */
+  readonly secret: string
+  readonly isActive: boolean
+}
+
+/** A `device_main` row to be. */
+export interface NewDevice {
+  readonly uuid: string
+  readonly deviceId: string
+  /** At most 100 characters. */
+  readonly name: string
+  readonly secret: string
+}
+
+/** The `device_main` columns that Damselfly writes, under their own names, and the device's sensors. */
+export interface DeviceReport {
+  readonly id: number
+  readonly uuid: string
+  readonly device_id: string
+  readonly name: string
+  readonly device_status: string
+  readonly is_online: boolean
+  readonly is_active: boolean
+  /** DATETIME text in the database's zone (`2026-11-22 14:30:00`), as the column holds it. */
+  readonly last_seen: string | null
+  readonly last_heartbeat: string | null
+  readonly ip_address: string | null
+  readonly firmware_version: string | null
+  /** Parsed; `null` too when the column holds no JSON. */
+  readonly last_report_data: Json
+  readonly sensors: readonly SensorReport[]
+}
+
+/** A `device_sensors` row. */
+export interface SensorReport {
+  readonly sensor_name: string
+  readonly sensor_value: string
+  readonly sensor_unit: string
+  readonly sensor_type: string
+  readonly timestamp: string
+}
