@@ -1,0 +1,36 @@
+/** The part that we use of two packages which ship without types for it: aedes-persistence's promise interface. */
+
+declare module 'aedes-persistence/asyncPersistence.js' {
+  class MemoryPersistence {
+    /** Rejects when there is no such packet. */
+    incomingGetPacket(
+      client: { readonly id: string },
+      packet: { readonly messageId: number },
+    ): Promise<object>
+  }
+
+  export = MemoryPersistence
+}
+
+declare module 'aedes-persistence-redis/asyncPersistence.js' {
+  import type { Redis } from 'ioredis'
+
+  interface RedisPersistenceOptions {
+    readonly conn: Redis
+    /** How many queued messages a client that comes back is sent. */
+    readonly maxSessionDelivery: number
+    /** Seconds after which a queued message is forgotten. */
+    readonly packetTTL: () => number
+  }
+
+  class RedisPersistence {
+    constructor(options: RedisPersistenceOptions)
+    /** Rejects when there is no such packet. */
+    incomingGetPacket(
+      client: { readonly id: string },
+      packet: { readonly messageId: number },
+    ): Promise<object>
+  }
+
+  export = RedisPersistence
+}

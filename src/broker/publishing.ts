@@ -1,0 +1,96 @@
+import { noAccess } from '../auth/access.js'
+import type { Logger } from '../log/logger.js'
+import { createRateLimit } from '../log/rate-limit.js'
+import type { Tally } from '../metrics/tally.js'
+import type { Connection } from './connection.js'
+import { createReceivedOnce } from './received-once.js'
+
+/** A PUBLISH, or a will, that a client wants published. */
+export interface InboundPublish {
+  readonly clientId: string
+  readonly topic: string
+  readonly payload: Buffer
+  readonly qos: 0 | 1 | 2
+  /** `undefined` for QoS 0 and for a will. */
+  readonly packetIdentifier: number | undefined
+}
+
+/** What becomes of a publish, told when its acknowledgement may go. */
+export type Verdict = 'publish' | 'drop'
+
+/** The parts that a publish passes. */
+export interface PublishingParts {
+  readonly ingest: {
+    handle(
+      message: { topic: string; payload: Buffer; qos: 0 | 1 | 2; hold: (isHeld: boolean) => void },
+      settled: () => void,
+    ): boolean
+  }
+  readonly isReceived: (clientId: string, packetIdentifier: number) => Promise<boolean>
+  readonly tally: Tally
+  readonly log: Logger
+}
+
+/** Decides on every publish: access first, then ingest, and the answer in its turn. */
+export type Publishing = (
+  connection: Connection,
+  publish: InboundPublish,
+  decided: (verdict: Verdict) => void,
+) => void
+
+/** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
+const MAX_PENDING = 1000
+const MINUTE_MS = 60_000
+const MAX_LOGGED_PAIRS = 10_000
+
+/** The way of a publish from its arrival to its acknowledgement. */
+export function createPublishing(parts: PublishingParts): Publishing {
+  const receivedOnce = createReceivedOnce(parts.isReceived)
+  const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
+
+  const logDenied = (connection: Connection, { clientId, topic }: InboundPublish): void => {
+    parts.tally.publishesDenied += 1
+    const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
+    if (deniedLog.admit(`${clientId}\n${user}\n${topic}`) === undefined) return
+    log.warn(
+      { client: clientId, user, topic: topic.slice(0, 256), rules: access.rules },
+      'a publish was denied',
+    )
+  }
+  const { log } = parts
+
+  return (connection, publish, decided) => {
+    const { inlet, turns } = connection
+    const turn = turns.take()
+    const end = (verdict: Verdict): void => {
+      turn.end(() => decided(verdict))
+      openWhenDrained(connection)
+    }
+    if (!(connection.identity?.access ?? noAccess).mayPublish(publish.topic)) {
+      logDenied(connection, publish)
+      end('drop')
+      return
+    }
+    const { topic, payload, qos, clientId, packetIdentifier } = publish
+    const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
+    const store = (settled: () => void): void => {
+      if (!parts.ingest.handle(message, settled)) settled()
+    }
+    if (qos === 2 && packetIdentifier !== undefined) {
+      receivedOnce.receive({ clientId, packetIdentifier }, store, () => end('publish'))
+    } else store(() => end('publish'))
+    closeWhenFull(connection)
+  }
+}
+
+function closeWhenFull(connection: Connection): void {
+  if (connection.isFull || connection.turns.length < MAX_PENDING) return
+  connection.isFull = true
+  connection.inlet.hold(true)
+}
+
+function openWhenDrained(connection: Connection): void {
+  if (!connection.isFull || connection.turns.length > MAX_PENDING / 2) return
+  connection.isFull = false
+  connection.inlet.hold(false)
+}

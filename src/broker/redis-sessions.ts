@@ -1,0 +1,82 @@
+import { EventEmitter, once } from 'node:events'
+import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
+import { Redis } from 'ioredis'
+import MQEmitterRedis from 'mqemitter-redis'
+import { ConfigError } from '../config/config-error.js'
+import type { Logger } from '../log/logger.js'
+import { createRateLimit } from '../log/rate-limit.js'
+import type { Sessions } from './sessions.js'
+
+/** Without it only the first 1000 queued messages come at each reconnect. */
+const MAX_SESSION_DELIVERY = 100_000
+
+/** Queued messages are forgotten after a week; without a limit Redis grows for ever. */
+const PACKET_TTL_S = 604_800
+
+const MINUTE_MS = 60_000
+
+/**
+ * Sessions, retained messages and the traffic between instances in Redis. Waits until Redis answers.
+ *
+ * @throws ConfigError CONFIG_VALUE when Redis refuses the login of `url`.
+ */
+export async function openRedisSessions(url: string, log: Logger, signal: AbortSignal): Promise<Sessions> {
+  // With ioredis's default of 20 retries, what is published while Redis is away is acknowledged and lost.
+  const connect = (): Redis => new Redis(url, { maxRetriesPerRequest: null })
+  const connections = [connect(), connect(), connect()] as const
+  const [conn, subConn, pubConn] = connections
+  const limit = createRateLimit(MINUTE_MS, 1)
+  const refused = new Promise<never>((_resolve, reject) => {
+    for (const connection of connections) {
+      connection.on('error', (error: Error) => {
+        if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message)) {
+          reject(
+            new ConfigError(
+              'CONFIG_VALUE',
+              `REDIS_URL (not shown): Redis refuses the login: ${error.message}`,
+            ),
+          )
+        } else if (limit.admit('error') !== undefined) {
+          log.error({ error: error.message }, 'Redis cannot be reached; trying again')
+        }
+      })
+    }
+  })
+  try {
+    await Promise.race([
+      Promise.all(connections.map((connection) => untilReady(connection, signal))),
+      refused,
+    ])
+  } catch (error) {
+    for (const connection of connections) connection.disconnect()
+    throw error
+  }
+  refused.catch(() => undefined) // Later refusals are in the log of those who then fail; nobody waits for this one.
+
+  const emitter = MQEmitterRedis({ subConn, pubConn, concurrency: 0, matchEmptyLevels: true })
+  // It repeats its connections' errors there, and would end the process if nobody listened.
+  const state: unknown = Reflect.get(emitter, 'state')
+  if (state instanceof EventEmitter) state.on('error', () => undefined)
+  const persistence = new RedisPersistence({
+    conn,
+    maxSessionDelivery: MAX_SESSION_DELIVERY,
+    packetTTL: () => PACKET_TTL_S,
+  })
+  return {
+    persistence,
+    emitter,
+    isReady: () => connections.every(({ status }) => status === 'ready'),
+    isReceived: (clientId, messageId) =>
+      persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
+        () => true,
+        () => false,
+      ),
+    async close() {
+      for (const connection of connections) connection.disconnect()
+    },
+  }
+}
+
+async function untilReady(connection: Redis, signal: AbortSignal): Promise<void> {
+  if (connection.status !== 'ready') await once(connection, 'ready', { signal })
+}
