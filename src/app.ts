@@ -1,0 +1,167 @@
+import { join } from 'node:path'
+import { ensureAdministrator } from './auth/administrator.js'
+import { createAuthenticator } from './auth/authenticate.js'
+import { readPasswordFile } from './auth/password-file.js'
+import { createPasswords } from './auth/passwords.js'
+import { type Broker, startBroker } from './broker/broker.js'
+import { openSessions } from './broker/open-sessions.js'
+import { databaseAddress, describeDatabase } from './config/database.js'
+import type { Settings } from './config/options.js'
+import { createIngest, type Ingest } from './ingest/ingest.js'
+import { createLifecycle, type Lifecycle } from './lifecycle.js'
+import { ensureCertificates } from './listen/certificates.js'
+import { createGate } from './listen/gate.js'
+import { listenOnAll } from './listen/listen-on-all.js'
+import type { Listener } from './listen/listener.js'
+import type { Logger } from './log/logger.js'
+import { startSummary } from './metrics/summary.js'
+import { createTally, type Tally } from './metrics/tally.js'
+import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
+import { startHistoryKeeper } from './store/history-keeper.js'
+import { openStore } from './store/open-store.js'
+import type { Store } from './store/store.js'
+import { waitForStore } from './store/wait-for-store.js'
+import { createReadiness, type Readiness } from './web/readiness.js'
+import { startWeb } from './web/web.js'
+import { welcomeText } from './welcome.js'
+
+/** The server as a whole. */
+export interface App {
+  /** Resolves when every listener and the store serve; rejects when one cannot, or when `stop` was called. */
+  start(): Promise<void>
+  /** Stops what was started, in reverse order. May be called at any moment; takes 10 s at the most. */
+  stop(): Promise<void>
+}
+
+/** What joins every part. */
+interface Context {
+  readonly settings: Settings
+  readonly log: Logger
+  readonly tally: Tally
+  readonly life: Lifecycle
+  readonly readiness: Readiness
+}
+
+/** What received messages may take to be stored when the server stops; the rest stays unacknowledged. */
+const FINISH_WITHIN_MS = 6000
+
+/** `print` shows text to whoever started the process; the log is for what goes on afterwards. */
+export function createApp(settings: Settings, log: Logger, print: (text: string) => void): App {
+  const life = createLifecycle(log)
+  const context: Context = { settings, log, life, tally: createTally(), readiness: createReadiness() }
+
+  const start = async (): Promise<void> => {
+    const webAddress = await serveHealth(context)
+    const certificates = await ensureCertificates(settings.CERTS_DIR)
+    for (const warning of certificates.warnings) log.warn(warning)
+    const administrator = await findAdministrator(settings)
+    let listeners: readonly Listener[] = []
+    try {
+      const store = await openDatabase(context)
+      const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
+      const ingest = startIngest(context, store, directory)
+      const broker = await openBroker(context, administrator.name, directory, ingest)
+      const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
+      listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
+        life.started(listener.address, listener.close),
+      )
+      const summary = startSummary(context.tally, log)
+      life.started('summary', summary.stop)
+    } finally {
+      const { name: user, madePassword: password } = administrator
+      if (user !== undefined && password !== undefined) {
+        const mqttPort = listeners.find(({ scheme }) => scheme === 'mqtt')?.port ?? settings.MQTT_PORT
+        print(welcomeText({ user, password, mqttPort }))
+      }
+    }
+    context.readiness.set('listeners', () => !life.signal.aborted)
+    const addresses = listeners.map(({ address }) => address)
+    log.info(
+      {
+        listening: webAddress === undefined ? addresses : [...addresses, webAddress],
+        database: describeDatabase(databaseAddress(settings)),
+        sessions: settings.REDIS_URL === undefined ? 'in memory' : 'in Redis',
+      },
+      'ready',
+    )
+  }
+
+  return { start, stop: life.stop }
+}
+
+async function serveHealth({ settings, life, readiness }: Context): Promise<string | undefined> {
+  if (settings.HTTP_PORT === 'off') return undefined
+  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, readiness)
+  life.started('web', web.stop)
+  return web.address
+}
+
+async function openDatabase({ settings, log, life, readiness }: Context): Promise<Store> {
+  const address = databaseAddress(settings)
+  const open = (): Promise<Store> => openStore(address, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
+  const store = address.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
+  life.started('store', store.close)
+  readiness.set('store', () => store.ping().then(() => true))
+  const historyKeeper = startHistoryKeeper(store, settings.HISTORY_DAYS, log)
+  life.started('history keeper', historyKeeper.stop)
+  return store
+}
+
+function startIngest(
+  { settings, log, tally, life }: Context,
+  store: Store,
+  directory: DeviceDirectory,
+): Ingest {
+  const isSqlite = databaseAddress(settings).kind === 'sqlite'
+  const ingest = createIngest({
+    store,
+    directory,
+    tally,
+    log,
+    zoneOffsetMinutes: settings.DB_TIME_ZONE,
+    unknownDevices: settings.UNKNOWN_DEVICES ?? (isSqlite ? 'register' : 'reject'),
+    acknowledges: settings.INGEST_ACK,
+    flushAfterMs: settings.INGEST_FLUSH_MS,
+    maxBatch: settings.INGEST_BATCH,
+    keepsHistory: settings.HISTORY,
+  })
+  life.started('ingest', ingest.stop)
+  life.started('messages of closing clients', ingest.idle)
+  return ingest
+}
+
+async function openBroker(
+  { settings, log, tally, life, readiness }: Context,
+  administrator: string | undefined,
+  devices: DeviceDirectory,
+  ingest: Ingest,
+): Promise<Broker> {
+  const sessions = await openSessions(settings.REDIS_URL, log, life.signal)
+  life.started('sessions', sessions.close)
+  readiness.set('sessions', () => sessions.isReady())
+  const authenticator = createAuthenticator({
+    passwords: createPasswords(await readPasswordFile(join(settings.CONFIG_DIR, 'passwd'))),
+    administrator,
+    devices,
+    allowsAnonymous: settings.ALLOW_ANONYMOUS,
+  })
+  const broker = await startBroker({
+    authenticator,
+    ingest,
+    sessions,
+    tally,
+    log,
+    maxPacketBytes: settings.MAX_PACKET_BYTES,
+    maxKeepAliveSeconds: settings.MAX_KEEPALIVE_S,
+  })
+  life.started('broker', () => broker.stop(FINISH_WITHIN_MS), FINISH_WITHIN_MS + 500)
+  return broker
+}
+
+function findAdministrator(settings: Settings) {
+  return ensureAdministrator({
+    path: join(settings.CONFIG_DIR, 'passwd'),
+    username: settings.MQTT_USERNAME,
+    password: settings.MQTT_PASSWORD,
+  })
+}

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { readPasswordFile } from '../auth/password-file.js'
+import { openSessions } from '../broker/open-sessions.js'
+import { databaseAddress, describeDatabase } from '../config/database.js'
+import type { Settings } from '../config/options.js'
+import { ensureCertificates } from '../listen/certificates.js'
+import { openStore } from '../store/open-store.js'
+import type { CliContext } from './cli-context.js'
+import { CommandError } from './run-command.js'
+
+const HELP = `Usage: damselfly check
+
+Reads the whole configuration, connects to the database and to Redis, and prints what would run. It makes the
+tables of an empty database, and nothing else. Exits with 0, or with 1 when something has to be changed first.
+`
+
+/** Redis is on the same network; one that takes longer is not there. */
+const REDIS_WITHIN_MS = 5000
+
+/** One thing to look at: the words for it when it is well, or a rejection when it is not. */
+type Probe = readonly [name: string, look: () => Promise<string> | string]
+
+/**
+ * `damselfly check`, which looks at everything, also after the first thing that is wrong.
+ *
+ * @param argv what follows `check` on the command line
+ * @returns the exit code: 0; 1 when something is wrong; 2 when called wrongly
+ */
+export async function checkCommand(argv: readonly string[], context: CliContext): Promise<number> {
+  try {
+    const flags = { help: { type: 'boolean', short: 'h' } } as const
+    if (parseArgs({ args: [...argv], options: flags, strict: true }).values.help === true) {
+      context.stdout.write(HELP)
+      return 0
+    }
+  } catch (error) {
+    context.stderr.write(`damselfly check: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 2
+  }
+  let isWell = true
+  for (const [name, look] of probes(context.settings)) {
+    try {
+      context.stdout.write(`${name.padEnd(13)} ${await look()}\n`)
+    } catch (error) {
+      isWell = false
+      context.stdout.write(
+        `${name.padEnd(13)} WRONG: ${error instanceof Error ? error.message : String(error)}\n`,
+      )
+    }
+  }
+  context.stdout.write(isWell ? '\nall is well\n' : '\nthe server would not start, or not work, like this\n')
+  return isWell ? 0 : 1
+}
+
+function probes(settings: Settings): readonly Probe[] {
+  return [
+    ['listeners', () => describeListeners(settings)],
+    ['database', () => probeDatabase(settings)],
+    ['sessions', () => probeSessions(settings)],
+    ['certificates', () => probeCertificates(settings)],
+    ['passwords', () => probePasswords(settings)],
+  ]
+}
+
+function describeListeners(settings: Settings): string {
+  const ports = [
+    ['mqtt', settings.MQTT_PORT],
+    ['mqtts', settings.MQTTS_PORT],
+    ['ws', settings.WS_PORT],
+    ['wss', settings.WSS_PORT],
+    ['http', settings.HTTP_PORT],
+  ] as const
+  const open = ports.filter(([, port]) => port !== 'off').map(([scheme, port]) => `${scheme} ${port}`)
+  if (ports.slice(0, 4).every(([, port]) => port === 'off')) {
+    throw CommandError.failed(
+      'MQTT_PORT, MQTTS_PORT, WS_PORT and WSS_PORT are all off; no client could connect',
+    )
+  }
+  return `${open.join(', ')} on ${settings.BIND_ADDRESS}`
+}
+
+async function probeDatabase(settings: Settings): Promise<string> {
+  const address = databaseAddress(settings)
+  const store = await openStore(address, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
+  try {
+    const devices = await store.reportDevices()
+    return `${describeDatabase(address)}, ${devices.length} devices`
+  } finally {
+    await store.close()
+  }
+}
+
+async function probeSessions(settings: Settings): Promise<string> {
+  const signal = AbortSignal.timeout(REDIS_WITHIN_MS)
+  const sessions = await openSessions(settings.REDIS_URL, pino({ level: 'silent' }), signal).catch(
+    (error: unknown) => {
+      if (signal.aborted)
+        throw CommandError.failed('REDIS_URL (not shown): Redis cannot be reached; is it running there?')
+      throw error
+    },
+  )
+  await sessions.close()
+  return settings.REDIS_URL === undefined ? 'in memory; they end with the process' : 'in Redis'
+}
+
+async function probeCertificates(settings: Settings): Promise<string> {
+  const names = ['server.crt', 'server.key'].map((name) => join(settings.CERTS_DIR, name))
+  if (!names.some((name) => existsSync(name))) return `would be made in ${settings.CERTS_DIR}`
+  const { certPath, names: hosts, expires, warnings } = await ensureCertificates(settings.CERTS_DIR)
+  return [
+    `${certPath} for ${hosts.join(', ')}, until ${expires.toISOString().slice(0, 10)}`,
+    ...warnings,
+  ].join('; ')
+}
+
+async function probePasswords(settings: Settings): Promise<string> {
+  const path = join(settings.CONFIG_DIR, 'passwd')
+  const file = await readPasswordFile(path)
+  if (!file.exists && settings.MQTT_USERNAME === undefined)
+    return `${path} would be made, with an administrator`
+  const administrator = settings.MQTT_USERNAME ?? file.administrator
+  return `${path}, ${file.users.size} users, administrator ${administrator ?? '(none)'}`
+}

@@ -1,0 +1,63 @@
+import { loadSettings } from '../config/load.js'
+import { certsCommand } from './certs.js'
+import { checkCommand } from './check.js'
+import type { CliContext } from './cli-context.js'
+import { deviceCommand } from './device.js'
+import { passwdCommand } from './passwd.js'
+
+const HELP = `Usage: damselfly [COMMAND]
+
+  start     run the server (also without a command)
+  check     read the configuration, connect to the database and Redis, and say what would run
+  passwd    set, delete and list the users of the password file
+  device    add, list, show, rotate and remove devices in the database
+  certs     make the CA and the server certificate now
+
+damselfly COMMAND --help says more. Settings come from the environment or a .env file in the working
+directory; README.md lists them.
+`
+
+type Command = (argv: readonly string[], context: CliContext) => Promise<number>
+
+const commands: ReadonlyMap<string, Command> = new Map([
+  ['check', checkCommand],
+  ['passwd', passwdCommand],
+  ['device', deviceCommand],
+  ['certs', certsCommand],
+])
+
+/**
+ * Runs what the command line asks for and returns the exit code: 0, 1 when it could not be done, 2 when it
+ * was called wrongly. `serve` runs the server.
+ */
+export async function runCli(
+  argv: readonly string[],
+  { serve }: { serve: () => Promise<number> },
+): Promise<number> {
+  const [name = 'start', ...rest] = argv
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(HELP)
+    return 0
+  }
+  if (name === 'start') return start(rest, serve)
+  const command = commands.get(name)
+  if (command === undefined) {
+    process.stderr.write(`damselfly: unknown command ${JSON.stringify(name)}\n\n${HELP}`)
+    return 2
+  }
+  const { stdin, stdout, stderr } = process
+  return command(rest, { settings: loadSettings(process.env, process.cwd()), stdin, stdout, stderr })
+}
+
+async function start(rest: readonly string[], serve: () => Promise<number>): Promise<number> {
+  const [word] = rest
+  if (word === undefined) return serve()
+  if (word === '--help' || word === '-h') {
+    process.stdout.write(HELP)
+    return 0
+  }
+  process.stderr.write(
+    `damselfly start: ${JSON.stringify(word)} is one word too many; settings come from the environment\n`,
+  )
+  return 2
+}

@@ -1,0 +1,38 @@
+import type { Socket } from 'node:net'
+import type { Logger } from '../log/logger.js'
+import { createRateLimit } from '../log/rate-limit.js'
+import type { Tally } from '../metrics/tally.js'
+
+/** Counts connections over all listeners, and turns away those beyond the bound. */
+export interface Gate {
+  /** `true` lets a new connection in and counts it until it closes; one turned away is destroyed. */
+  admit(socket: Socket): boolean
+}
+
+const MINUTE_MS = 60_000
+
+/** A gate for at most `maxConnections` at a time. */
+export function createGate(maxConnections: number, tally: Tally, log: Logger): Gate {
+  const limit = createRateLimit(MINUTE_MS, 1)
+  return {
+    admit(socket) {
+      if (tally.connections >= maxConnections) {
+        tally.connectionsRefused += 1
+        socket.destroy()
+        if (limit.admit('full') !== undefined) {
+          log.warn(
+            { maxConnections, address: socket.remoteAddress },
+            'a connection was refused: MAX_CONNECTIONS',
+          )
+        }
+        return false
+      }
+      tally.connections += 1
+      tally.connectionsTotal += 1
+      socket.once('close', () => {
+        tally.connections -= 1
+      })
+      return true
+    },
+  }
+}

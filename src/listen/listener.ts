@@ -1,0 +1,70 @@
+import type { Server } from 'node:net'
+import { ConfigError } from '../config/config-error.js'
+
+/** One listening address. */
+export interface Listener {
+  readonly scheme: Scheme
+  /** As it is reached, for example `mqtt://0.0.0.0:1883`. */
+  readonly address: string
+  readonly port: number
+  /** Accepts no more; connections that are open stay. */
+  close(): void
+}
+
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+}
+
+/** The kernel caps it at `net.core.somaxconn`; with Node's 511 a fleet that comes back at once is turned away. */
+const BACKLOG = 4096
+
+/** How to say in an address what a listener speaks. */
+export type Scheme = 'mqtt' | 'mqtts' | 'ws' | 'wss'
+
+/**
+ * Binds `server`.
+ *
+ * @throws ConfigError CONFIG_CONFLICT when the address is taken or not this machine's; `setting` names it.
+ */
+export async function listen(
+  server: Server,
+  scheme: Scheme,
+  setting: string,
+  { host, port }: ListenAddress,
+): Promise<Listener> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(refusedAddress(error, setting, host, port)))
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+  const bound = server.address()
+  const actual = typeof bound === 'object' && bound !== null ? bound.port : port
+  return {
+    scheme,
+    address: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    port: actual,
+    close: () => {
+      server.close()
+    },
+  }
+}
+
+function refusedAddress(
+  error: NodeJS.ErrnoException,
+  setting: string,
+  host: string,
+  port: number,
+): ConfigError {
+  const reasons = new Map([
+    ['EADDRINUSE', 'another process listens there; stop it, or choose another port'],
+    ['EADDRNOTAVAIL', 'this machine has no such address; correct BIND_ADDRESS'],
+    ['EACCES', 'ports below 1024 need a privilege; choose a higher one'],
+  ])
+  const reason = reasons.get(error.code ?? '') ?? error.message
+  return new ConfigError('CONFIG_CONFLICT', `${setting} = ${port}, BIND_ADDRESS = ${host}: ${reason}`)
+}

@@ -1,0 +1,94 @@
+import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import websocket from 'websocket-stream'
+import type { Broker } from '../broker/broker.js'
+import type { Gate } from './gate.js'
+import { type ListenAddress, type Listener, listen } from './listener.js'
+import { type KeyPair, tlsOptions } from './tls.js'
+
+/** How the WebSocket listeners are to work. */
+export interface WebsocketOptions {
+  /** A frame may hold as much as a packet, and no more [MQTT-6.0.0-2]. */
+  readonly maxPacketBytes: number
+}
+
+/** The subprotocols a client may ask for [MQTT-6.0.0-3]; the second is MQTT 3.1's. */
+const SUBPROTOCOLS = ['mqtt', 'mqttv3.1']
+
+/** What may lie unread in a connection before its socket is no longer read. */
+const MAX_UNREAD_BYTES = 65_536
+
+/** An upgrade request is one packet; whoever takes longer is no client. */
+const UPGRADE_TIMEOUT_MS = 10_000
+
+/** MQTT over WebSocket. */
+export function listenWebsocket(
+  address: ListenAddress,
+  options: WebsocketOptions,
+  gate: Gate,
+  broker: Broker,
+): Promise<Listener> {
+  const server = createServer({ noDelay: true })
+  serve(server, 'ws', options, gate, broker)
+  return listen(server, 'ws', 'WS_PORT', address)
+}
+
+/** MQTT over WebSocket over TLS. */
+export function listenSecureWebsocket(
+  address: ListenAddress,
+  keyPair: KeyPair,
+  options: WebsocketOptions,
+  gate: Gate,
+  broker: Broker,
+): Promise<Listener> {
+  const server = createSecureServer({ ...tlsOptions(keyPair), noDelay: true })
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  serve(server, 'wss', options, gate, broker)
+  return listen(server, 'wss', 'WSS_PORT', address)
+}
+
+function serve(
+  server: Server,
+  transport: 'ws' | 'wss',
+  options: WebsocketOptions,
+  gate: Gate,
+  broker: Broker,
+): void {
+  server.headersTimeout = UPGRADE_TIMEOUT_MS
+  server.requestTimeout = UPGRADE_TIMEOUT_MS
+  server.prependListener('connection', (socket) => gate.admit(socket))
+  server.on('request', (_request, response) => {
+    response.writeHead(426, { 'content-type': 'text/plain', connection: 'close', upgrade: 'websocket' })
+    response.end('MQTT over WebSocket is spoken here: connect with an MQTT client, subprotocol mqtt.\n')
+  })
+  const sockets = new websocket.Server({
+    server,
+    maxPayload: options.maxPacketBytes,
+    perMessageDeflate: false, // MQTT packets are too small to gain from it
+    handleProtocols: (offered) => SUBPROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
+  })
+  sockets.on('stream', (stream, request) => {
+    limitUnread(stream)
+    broker.accept(stream, { transport, address: request.socket.remoteAddress ?? '' })
+  })
+}
+
+/**
+ * The stream takes every message into its buffer, however little of it is read; so its socket is paused
+ * while more than 64 KiB are unread, and goes on at the next read.
+ */
+function limitUnread(stream: websocket.WebSocketDuplex): void {
+  const { socket } = stream
+  const read = stream.read.bind(stream)
+  let unreadBytes = 0
+  socket.on('message', (data: Buffer) => {
+    unreadBytes += data.length
+    if (unreadBytes > MAX_UNREAD_BYTES) socket.pause()
+  })
+  stream.read = (size?: number): unknown => {
+    const chunk: unknown = read(size)
+    if (chunk instanceof Uint8Array) unreadBytes -= chunk.length
+    if (socket.isPaused && unreadBytes <= MAX_UNREAD_BYTES) socket.resume()
+    return chunk
+  }
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { createApp } from './app.js'
+import { runCli } from './cli/run-cli.js'
+import { ConfigError } from './config/config-error.js'
+import { loadSettings } from './config/load.js'
+import { createLogger } from './log/logger.js'
+import { StoreError } from './store/store-error.js'
+
+/** Runs the server until a signal, and returns the exit code. */
+async function serve(): Promise<number> {
+  const settings = loadSettings(process.env, process.cwd())
+  const log = createLogger(settings)
+  const app = createApp(settings, log, (text) => process.stdout.write(text))
+  let stopped: Promise<void> | undefined
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopped !== undefined) {
+      log.warn({ signal }, 'a second signal; ending at once')
+      process.exit(130)
+    }
+    log.info({ signal }, 'stopping: finishing what was received')
+    stopped = app.stop().then(() => {
+      log.info('stopped')
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  try {
+    await app.start()
+  } catch (error) {
+    if (stopped === undefined) {
+      await app.stop()
+      throw error
+    }
+  }
+  return 0
+}
+
+try {
+  process.exitCode = await runCli(process.argv.slice(2), { serve })
+} catch (error) {
+  const isExpected = error instanceof ConfigError || error instanceof StoreError
+  process.stderr.write(
+    `damselfly: ${isExpected ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+  )
+  process.exitCode = 1
+}
