@@ -1,0 +1,101 @@
+import { createHash, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+
+const derive = promisify(pbkdf2)
+
+/**
+ * A password as Mosquitto's password file keeps it (mosquitto_passwd(1)): `$6$salt$key`, where the key is
+ * SHA-512 over password and salt, or `$7$iterations$salt$key`, where it is PBKDF2-HMAC-SHA512. Salt and key
+ * are base64 with padding; the key has 64 bytes.
+ */
+export type PasswordHash =
+  | { readonly kind: 'sha512'; readonly text: string; readonly salt: Buffer; readonly key: Buffer }
+  | {
+      readonly kind: 'pbkdf2'
+      readonly text: string
+      readonly iterations: number
+      readonly salt: Buffer
+      readonly key: Buffer
+    }
+
+const keyBytes = 64
+
+/** Mosquitto 2.0 writes 12 bytes, and drops every entry whose salt has another length. */
+const saltBytes = 12
+
+/**
+ * About 85 ms of one core (Node 20, the CI machine). Damselfly pays it once a user and start, since it
+ * remembers a verified login; Mosquitto, which reads the same file, stops for it at every connection, so
+ * OWASP's 210,000 would be too much there. Mosquitto's own 101 are no obstacle to a thief of the file.
+ */
+const newHashIterations = 100_000
+
+/** Some 8 s of one core: no file can occupy the thread pool for longer with one login. */
+const maxIterations = 10_000_000
+
+/** A salt of several kilobytes is a damaged file, not a password. */
+const maxSaltBytes = 1024
+
+/** Reads a hash in one of Mosquitto's two formats; `undefined` when it is neither or out of bounds. */
+export function parsePasswordHash(text: string): PasswordHash | undefined {
+  const [before, type, ...fields] = text.split('$')
+  if (before !== '') return undefined
+  if (type === '6' && fields.length === 2) {
+    const parts = saltAndKey(fields[0], fields[1])
+    return parts && { kind: 'sha512', text, ...parts }
+  }
+  if (type === '7' && fields.length === 3) {
+    const iterations = iterationCount(fields[0])
+    const parts = saltAndKey(fields[1], fields[2])
+    return iterations === undefined ? undefined : parts && { kind: 'pbkdf2', text, iterations, ...parts }
+  }
+  return undefined
+}
+
+/** Completes "the password …" for a text that `parsePasswordHash` refused, without quoting any of it. */
+export function explainUnreadableHash(text: string): string {
+  if (/^\$argon2/.test(text)) return 'is hashed with argon2, which this version does not read'
+  if (!text.startsWith('$')) return 'is not hashed'
+  const [, type = '', iterations] = text.split('$')
+  if (type === '7' && iterationCount(iterations) === undefined) {
+    return `has an iteration count outside 1 to ${maxIterations}`
+  }
+  if (type === '6' || type === '7') return `is a damaged $${type}$ hash`
+  return 'is hashed in a format other than $6$ and $7$'
+}
+
+/** Whether `password` is the one behind `hash`, in the same time either way; PBKDF2 runs in the thread pool. */
+export async function verifyPassword(hash: PasswordHash, password: Buffer | string): Promise<boolean> {
+  const key =
+    hash.kind === 'pbkdf2'
+      ? await derive(password, hash.salt, hash.iterations, keyBytes, 'sha512')
+      : createHash('sha512').update(password).update(hash.salt).digest()
+  return timingSafeEqual(key, hash.key)
+}
+
+/** Hashes a password as `$7$`, with a salt of its own, for Damselfly and Mosquitto alike. */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(saltBytes)
+  const key = await derive(password, salt, newHashIterations, keyBytes, 'sha512')
+  return `$7$${newHashIterations}$${salt.toString('base64')}$${key.toString('base64')}`
+}
+
+function iterationCount(text: string | undefined): number | undefined {
+  if (text === undefined || !/^[1-9]\d{0,7}$/.test(text)) return undefined
+  const count = Number(text)
+  return count <= maxIterations ? count : undefined
+}
+
+function saltAndKey(salt: string | undefined, key: string | undefined) {
+  const parts = { salt: fromBase64(salt), key: fromBase64(key) }
+  if (parts.salt === undefined || parts.salt.length > maxSaltBytes) return undefined
+  if (parts.key === undefined || parts.key.length !== keyBytes) return undefined
+  return { salt: parts.salt, key: parts.key }
+}
+
+/** Node skips what is not base64: a damaged text shows in that it does not come out as it went in. */
+function fromBase64(text: string | undefined): Buffer | undefined {
+  if (text === undefined || text === '') return undefined
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64') === text ? bytes : undefined
+}

@@ -1,0 +1,132 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { PasswordFile } from './password-file.js'
+import { type PasswordHash, verifyPassword } from './password-hash.js'
+
+/** The logins of a password file. */
+export interface Passwords {
+  /** Whether the file has this user, who is then to be let in by `verify` alone. */
+  has(user: string): boolean
+  /**
+   * Whether this is the user's password; `false` for a user that the file does not have, after the same time
+   * as for a wrong password.
+   *
+   * @throws PasswordsBusyError when too many logins are waiting already.
+   */
+  verify(user: string, password: Buffer): Promise<boolean>
+}
+
+/** Too many logins are waiting for their password to be checked; the client may try later. */
+export class PasswordsBusyError extends Error {
+  override readonly name = 'PasswordsBusyError'
+  readonly code = 'PASSWORDS_BUSY'
+}
+
+export interface PasswordsOptions {
+  /** How many passwords are checked at once. */
+  readonly concurrency?: number
+  /** How many more may wait for that. */
+  readonly maxWaiting?: number
+}
+
+/** libuv's pool has 4 threads (UV_THREADPOOL_SIZE), which file and name look-ups need as well. */
+const defaultConcurrency = 2
+
+/** At two times 85 ms the last of these waits for 85 s, longer than a client does; each holds its password. */
+const defaultMaxWaiting = 2000
+
+/** Entries of some 100 bytes, one for each user and password in use; beyond, the oldest is checked again. */
+const maxRemembered = 10_000
+
+/**
+ * Checks passwords against those of `file`. A login that was right is remembered, as an HMAC under a key that
+ * this process keeps to itself, so that many clients of one user cost one PBKDF2; those that arrive while it
+ * runs wait for it. A wrong one is not remembered, and costs as much each time.
+ */
+export function createPasswords(
+  { users }: Pick<PasswordFile, 'users'>,
+  { concurrency = defaultConcurrency, maxWaiting = defaultMaxWaiting }: PasswordsOptions = {},
+): Passwords {
+  const secret = randomBytes(32)
+  const right = new LRUCache<string, true>({ max: maxRemembered })
+  const running = new Map<string, Promise<boolean>>()
+  const limited = createLimit(concurrency, maxWaiting)
+  const standIn = createStandIn(users, secret)
+
+  const check = async (user: string, password: Buffer, fingerprint: string): Promise<boolean> => {
+    const hash = users.get(user)
+    try {
+      const isSame = await limited(() => verifyPassword(hash ?? standIn(user), password))
+      const isRight = isSame && hash !== undefined
+      if (isRight) right.set(fingerprint, true)
+      return isRight
+    } finally {
+      running.delete(fingerprint)
+    }
+  }
+
+  return {
+    has: (user) => users.has(user),
+    verify: async (user, password) => {
+      const fingerprint = fingerprintOf(secret, user, users.get(user), password)
+      if (right.get(fingerprint)) return true
+      const result = running.get(fingerprint) ?? check(user, password, fingerprint)
+      running.set(fingerprint, result)
+      return result
+    },
+  }
+}
+
+/** Each part goes in behind its length, so that no two logins run together into the same bytes. */
+function fingerprintOf(
+  secret: Buffer,
+  user: string,
+  hash: PasswordHash | undefined,
+  password: Buffer,
+): string {
+  const hmac = createHmac('sha256', secret)
+  for (const part of [Buffer.from(user), Buffer.from(hash?.text ?? ''), password]) {
+    hmac.update(`${part.length}:`).update(part)
+  }
+  return hmac.digest('base64')
+}
+
+/**
+ * The hash that an unknown user's password is checked against, for the time that it takes: one of the file's
+ * own, always the same for a name, since files from Mosquitto mix costs of 1 and 1,000.
+ */
+function createStandIn(users: ReadonlyMap<string, PasswordHash>, secret: Buffer) {
+  const hashes = [...users.values()]
+  return (user: string): PasswordHash => {
+    const number = createHmac('sha256', secret).update(user).digest().readUInt32BE(0)
+    return hashes[number % hashes.length] ?? nobody
+  }
+}
+
+/** Stands in when the file has no user at all; nothing hashes to zeros. */
+const nobody: PasswordHash = {
+  kind: 'pbkdf2',
+  text: '',
+  iterations: 100_000,
+  salt: Buffer.alloc(12),
+  key: Buffer.alloc(64),
+}
+
+/** Runs `concurrency` tasks at a time in the order of their arrival; turns away those beyond `maxWaiting`. */
+function createLimit(concurrency: number, maxWaiting: number) {
+  const waiting: (() => void)[] = []
+  let active = 0
+  return async <T>(task: () => Promise<T>): Promise<T> => {
+    if (active < concurrency) active++
+    else if (waiting.length < maxWaiting) await new Promise<void>((resolve) => waiting.push(resolve))
+    else throw new PasswordsBusyError(`${maxWaiting} logins are waiting already`)
+    try {
+      return await task()
+    } finally {
+      // A place goes straight to the next in line, so that no newcomer can slip in between.
+      const next = waiting.shift()
+      if (next === undefined) active--
+      else next()
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { onTestFinished } from 'vitest'
+import { run } from './run.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+/** A real Mosquitto with a password file of ours. */
+export interface Mosquitto {
+  /** Whether it lets this user in with this password. */
+  accepts(user: string, password: string): Promise<boolean>
+  /** Its log until now. */
+  log(): string
+}
+
+/** Starts Mosquitto on a free port of 127.0.0.1 until the running test is over. */
+export async function startMosquitto(passwordFile: string): Promise<Mosquitto> {
+  const port = await freePort()
+  const path = join(await temporaryFolder(), 'mosquitto.conf')
+  // "user root" lets it read a file of mode 0600 when the tests are run by root, and says nothing otherwise.
+  const lines = [
+    `listener ${port} 127.0.0.1`,
+    'allow_anonymous false',
+    'user root',
+    `password_file ${passwordFile}`,
+  ]
+  await writeFile(path, `${lines.join('\n')}\n`)
+  const child = spawn('mosquitto', ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const log: string[] = []
+  const ended = once(child, 'close')
+  onTestFinished(async () => {
+    child.kill()
+    await ended
+  })
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      log.push(line)
+      if (/mosquitto version .* running/.test(line)) resolve()
+    })
+    ended.then(() => reject(new Error(`mosquitto ended:\n${log.join('\n')}`)), reject)
+  })
+  return {
+    async accepts(user, password) {
+      const args = ['-h', '127.0.0.1', '-p', `${port}`, '-u', user, '-P', password, '-t', 'a', '-m', 'b']
+      const { code, stderr } = await run('mosquitto_pub', args)
+      if (code !== 0 && code !== 5) throw new Error(`mosquitto_pub: ${code} ${stderr}`)
+      return code === 0
+    },
+    log: () => log.join('\n'),
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
