@@ -121,8 +121,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     connectTimeout: CONNECT_TIMEOUT_MS,
     drainTimeout: DRAIN_TIMEOUT_MS,
     queueLimit: QUEUE_BEFORE_CONNACK,
-    keepaliveLimit: options.maxKeepAliveSeconds === 65_535 ? 0 : options.maxKeepAliveSeconds,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
+    preConnect(client, packet, done) {
+      const seconds = packet.keepalive ?? 0
+      const isTooLong = options.maxKeepAliveSeconds < 65_535 && (seconds === 0 || seconds > options.maxKeepAliveSeconds)
+      if (isTooLong) {
+        done(new Error(`a keep alive of ${seconds} s`), false)
+        return
+      }
+      connections.get(client)?.inlet.setSilenceLimit(seconds * 1500) // [MQTT-3.1.2-24]
+      packet.keepalive = 0 // the inlet knows better than Aedes when a client was not listened to
+      done(null, true)
+    },
     authenticate(client, user, password, done) {
       void authenticate(client, user, password).then((error) => done(error ?? null, error === undefined))
     },

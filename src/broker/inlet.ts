@@ -5,14 +5,21 @@ import { type BoundaryFault, createPacketBoundary } from '../mqtt/packet-boundar
 export interface Inlet {
   /** Stops reading, or goes on. Calls add up: as many releases as holds let it go on. */
   hold(isHeld: boolean): void
+  /** Lets the broker read on, although a message that it has read is not done with. */
+  readAhead(): void
+  /** Ends the connection when no packet comes for so long; 0: never. A held connection is not judged. */
+  setSilenceLimit(limitMs: number): void
 }
+
+/** Why an inlet ended its connection. */
+export type InletFault = BoundaryFault | 'keep alive timeout'
 
 /** How an inlet is to work. */
 export interface InletOptions {
   /** The largest packet let through, fixed header included. */
   readonly maxPacketBytes: number
   /** Told before the stream is destroyed. */
-  readonly onFault: (fault: BoundaryFault) => void
+  readonly onFault: (fault: InletFault) => void
 }
 
 /**
@@ -20,30 +27,60 @@ export interface InletOptions {
  * connection when its header is seen, with at most one read's bytes (64 KiB) in memory, and a held stream
  * gives nothing, so that the peer's own window fills.
  *
- * Aedes has `client.pause()`, but a message that ends while a client is paused is not counted, and the
- * client is not read again.
+ * Aedes reads only when every message but one of what it read before is done with, and 'readable' counts as
+ * one done. A message that waits for the database must not keep the client's PINGREQ from being answered,
+ * hence `readAhead`. Aedes has `client.pause()`, but a message that ends while a client is paused is not
+ * counted, and the client is not read again; and its keep alive timer would end a client that is held.
  */
 export function createInlet(stream: Duplex, options: InletOptions): Inlet {
   const boundary = createPacketBoundary(options.maxPacketBytes)
   const read = stream.read.bind(stream)
   let holds = 0
+  let announcements = 0
+  let silence: NodeJS.Timeout | undefined
+
+  const fail = (fault: InletFault): void => {
+    options.onFault(fault)
+    stream.destroy()
+  }
+
+  const announce = (): void => {
+    for (; announcements > 0 && !stream.destroyed; announcements -= 1) stream.emit('readable')
+  }
 
   stream.read = (size?: number): unknown => {
     if (holds > 0) return null
     const chunk: unknown = read(size)
     if (!(chunk instanceof Uint8Array)) return chunk
     const fault = boundary.inspect(chunk)
-    if (fault === undefined) return chunk
-    options.onFault(fault)
-    stream.destroy()
+    if (fault === undefined) {
+      silence?.refresh()
+      return chunk
+    }
+    fail(fault)
     return null
   }
+  stream.once('close', () => clearTimeout(silence))
 
   return {
     hold(isHeld) {
       holds += isHeld ? 1 : -1
+      if (holds > 0) return
+      silence?.refresh()
       // What came meanwhile was announced already; Aedes reads it at the next announcement.
-      if (holds === 0 && !stream.destroyed) stream.emit('readable')
+      if (!stream.destroyed) stream.emit('readable')
+    },
+    readAhead() {
+      announcements += 1
+      // Not now: Aedes is in the middle of parsing what it read.
+      if (announcements === 1) queueMicrotask(announce)
+    },
+    setSilenceLimit(limitMs) {
+      if (limitMs === 0 || stream.destroyed) return
+      silence = setTimeout(() => {
+        if (holds === 0) fail('keep alive timeout')
+        else silence?.refresh()
+      }, limitMs)
     },
   }
 }

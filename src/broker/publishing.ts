@@ -79,6 +79,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     if (qos === 2 && packetIdentifier !== undefined) {
       receivedOnce.receive({ clientId, packetIdentifier }, store, () => end('publish'))
     } else store(() => end('publish'))
+    if (turns.length > 0) inlet.readAhead()
     closeWhenFull(connection)
   }
 }

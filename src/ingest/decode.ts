@@ -2,18 +2,8 @@ import { isIP } from 'node:net'
 import type { Json, JsonObject } from '../store/batch.js'
 import { parseJson } from './parse-json.js'
 import { readReadings } from './readings.js'
-import type { Decoded, Omission, Omitted } from './report.js'
+import type { DecodeContext, Decoded, Omission, Omitted } from './report.js'
 import type { ReportKind } from './route.js'
-
-/** What decoding needs to know beside the message. */
-export interface DecodeContext {
-  /** When the message arrived, epoch ms. */
-  readonly receivedAtMs: number
-  /** The zone of a time without an offset. */
-  readonly zoneOffsetMinutes: number
-  /** Gives a new `HistoryRow.discriminator` to a reading that has no time of its own. */
-  readonly nextDiscriminator: () => number
-}
 
 /** Decodes the payload of a device topic. Pure; the forms are those of DESIGN, "What devices send". */
 export function decodeReport(kind: ReportKind, payload: Buffer, context: DecodeContext): Decoded {

@@ -1,6 +1,5 @@
 import type { Json, JsonObject } from '../store/batch.js'
-import type { DecodeContext } from './decode.js'
-import type { Omission, Omitted, Reading } from './report.js'
+import type { DecodeContext, Omission, Omitted, Reading } from './report.js'
 import { type ReportTime, readReportTime } from './report-time.js'
 
 /** More than any device has, and few enough that one message cannot fill a transaction. */

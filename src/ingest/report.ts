@@ -46,6 +46,16 @@ export type Omission =
   | 'bad-ip-address'
   | 'bad-firmware-version'
 
+/** What decoding needs to know beside the message. */
+export interface DecodeContext {
+  /** When the message arrived, epoch ms. */
+  readonly receivedAtMs: number
+  /** The zone of a time without an offset. */
+  readonly zoneOffsetMinutes: number
+  /** Gives a new `HistoryRow.discriminator` to a reading that has no time of its own. */
+  readonly nextDiscriminator: () => number
+}
+
 /** A message after decoding. */
 export type Decoded =
   | { readonly report: Report; readonly omissions: readonly Omitted[] }

@@ -33,7 +33,8 @@ function outcome(kind: ReportKind, payload: string | Buffer): string {
   return parts.join(' ') + left
 }
 
-const DHT11 = '{"device_id":"AIOT-ESP32-00000001","sensor":"DHT11","temperature":24.4,"humidity":39.0,"timestamp":1234}'
+const DHT11 =
+  '{"device_id":"AIOT-ESP32-00000001","sensor":"DHT11","temperature":24.4,"humidity":39.0,"timestamp":1234}'
 const tooMany = `{${Array.from({ length: 257 }, (_, index) => `"s${index}":1`).join(',')}}`
 const most = `{${Array.from({ length: 256 }, (_, index) => `"s${index}":1`).join(',')}}`
 
@@ -51,12 +52,24 @@ describe('a data message', () => {
       '{"sensors":[{"sensor_name":"temperature","value":25.5,"unit":"°C"}],"status":{"battery":80},"location":{"latitude":39.9,"longitude":116.4}}',
       'temperature=25.5 status={"battery":80} location={"latitude":39.9,"longitude":116.4}',
     ],
-    ['the simple form', '{"temperature":25.5,"humidity":60,"light":850}', 'temperature=25.5 humidity=60 light=850'],
+    [
+      'the simple form',
+      '{"temperature":25.5,"humidity":60,"light":850}',
+      'temperature=25.5 humidity=60 light=850',
+    ],
     ['a status alone', '{"status":{"battery":80}}', 'status={"battery":80}'],
-    ['a location alone', '{"location":{"latitude":-90,"longitude":180}}', 'location={"latitude":-90,"longitude":180}'],
+    [
+      'a location alone',
+      '{"location":{"latitude":-90,"longitude":180}}',
+      'location={"latitude":-90,"longitude":180}',
+    ],
     ['members beside the list', '{"sensors":[{"sensor_name":"a","value":1}],"b":2}', 'b=2 a=1'],
     ['booleans', '{"door":true,"window":false}', 'door=true window=false'],
-    ['extreme numbers', '{"a":-0,"b":1.7976931348623157e308,"c":5e-324}', 'a=0 b=1.7976931348623157e+308 c=5e-324'],
+    [
+      'extreme numbers',
+      '{"a":-0,"b":1.7976931348623157e308,"c":5e-324}',
+      'a=0 b=1.7976931348623157e+308 c=5e-324',
+    ],
     ['the longest name', `{"${'n'.repeat(50)}":1}`, `${'n'.repeat(50)}=1`],
     ['names of Object.prototype', '{"__proto__":1,"constructor":2}', '__proto__=1 constructor=2'],
     ['as many sensors as may be', most, Array.from({ length: 256 }, (_, index) => `s${index}=1`).join(' ')],
@@ -83,10 +96,22 @@ describe('a data message', () => {
     ['null for a value', '{"a":null,"ok":2}', 'ok=2 -bad-sensor-value:a'],
     ['an object for a value', '{"a":{"value":1},"ok":2}', 'ok=2 -bad-sensor-value:a'],
     ['a number too large for a double', '{"a":1e400,"ok":2}', 'ok=2 -bad-sensor-value:a'],
-    ['an entry that is none', '{"sensors":[5,{"value":1},{"sensor_name":"ok","value":2}]}', 'ok=2 -bad-sensor-entry:sensors -bad-sensor-entry:sensors'],
+    [
+      'an entry that is none',
+      '{"sensors":[5,{"value":1},{"sensor_name":"ok","value":2}]}',
+      'ok=2 -bad-sensor-entry:sensors -bad-sensor-entry:sensors',
+    ],
     ['sensors that are no list', '{"sensors":{"a":1},"ok":2}', 'ok=2 -bad-sensor-entry:sensors'],
-    ['a unit too long', `{"sensors":[{"sensor_name":"ok","value":2,"unit":"${'u'.repeat(21)}"}]}`, 'ok=2 -bad-unit:ok'],
-    ['a latitude too far north', '{"ok":2,"location":{"latitude":90.1,"longitude":0}}', 'ok=2 -bad-location:location'],
+    [
+      'a unit too long',
+      `{"sensors":[{"sensor_name":"ok","value":2,"unit":"${'u'.repeat(21)}"}]}`,
+      'ok=2 -bad-unit:ok',
+    ],
+    [
+      'a latitude too far north',
+      '{"ok":2,"location":{"latitude":90.1,"longitude":0}}',
+      'ok=2 -bad-location:location',
+    ],
     ['half a location', '{"ok":2,"location":{"latitude":9}}', 'ok=2 -bad-location:location'],
     ['a location in words', '{"ok":2,"location":"kitchen"}', 'ok=2 -bad-location:location'],
     ['a status in words', '{"ok":2,"status":"fine"}', 'ok=2'],
@@ -114,7 +139,10 @@ describe('a data message', () => {
   })
 
   test('gives each reading the type of its sensor, and its unit', () => {
-    const decoded = decode('data', '{"sensor":"DHT11","temperature":1,"sensors":[{"sensor_name":"a","value":2,"unit":"°C"}]}')
+    const decoded = decode(
+      'data',
+      '{"sensor":"DHT11","temperature":1,"sensors":[{"sensor_name":"a","value":2,"unit":"°C"}]}',
+    )
     expect('report' in decoded && decoded.report.readings).toMatchObject([
       { sensor: 'temperature', unit: '', type: 'DHT11' },
       { sensor: 'a', unit: '°C', type: 'DHT11' },
@@ -135,7 +163,11 @@ describe('the time of a reading', () => {
     ['one second before', '978307199', now],
     ['ISO 8601 with an offset', '"2025-12-19T14:30:00+08:00"', Date.parse('2025-12-19T06:30:00Z')],
     ['ISO 8601 in UTC', '"2025-12-19T06:30:00.5Z"', Date.parse('2025-12-19T06:30:00.5Z')],
-    ['ISO 8601 without an offset, in the platform’s zone', '"2025-12-19T14:30:00"', Date.parse('2025-12-19T06:30:00Z')],
+    [
+      'ISO 8601 without an offset, in the platform’s zone',
+      '"2025-12-19T14:30:00"',
+      Date.parse('2025-12-19T06:30:00Z'),
+    ],
     ['a blank for the T', '"2025-12-19 14:30:00"', Date.parse('2025-12-19T06:30:00Z')],
     ['a date alone', '"2025-12-19"', Date.parse('2025-12-18T16:00:00Z')],
     ['microseconds', '"2025-12-19T14:30:00.123456+0800"', Date.parse('2025-12-19T06:30:00.123Z')],
@@ -152,7 +184,9 @@ describe('the time of a reading', () => {
     ['a boolean', 'true', now],
   ])('from %s', (_name, timestamp, expected) => {
     const decoded = decode('data', `{"a":1,"timestamp":${timestamp}}`)
-    expect('report' in decoded && decoded.report.readings[0]?.recordedAtMs).toBe(expected === now ? NOW : expected)
+    expect('report' in decoded && decoded.report.readings[0]?.recordedAtMs).toBe(
+      expected === now ? NOW : expected,
+    )
   })
 
   test('of an entry goes before the message’s', () => {
@@ -191,7 +225,13 @@ describe('a status message', () => {
         readings: [],
         isHeartbeat: false,
         isOnline: true,
-        status: { uptime: 5, wifi_connected: true, status: 'active', ip_address: '192.168.1.7', firmware_version: '1.2.0' },
+        status: {
+          uptime: 5,
+          wifi_connected: true,
+          status: 'active',
+          ip_address: '192.168.1.7',
+          firmware_version: '1.2.0',
+        },
         deviceStatus: 'active',
         ipAddress: '192.168.1.7',
         firmwareVersion: '1.2.0',
@@ -204,8 +244,16 @@ describe('a status message', () => {
     ['offline in words', '{"status":"offline"}', 'status={"status":"offline"} offline'],
     ['offline by a flag', '{"online":false}', 'status={"online":false} offline'],
     ['a number for a status', '{"status":1}', 'status={"status":1}'],
-    ['a status text too long', `{"status":"${'s'.repeat(21)}"}`, `status={"status":"${'s'.repeat(21)}"} -bad-status-text:${'s'.repeat(21)}`],
-    ['an address that is none', '{"ip_address":"1.2.3"}', 'status={"ip_address":"1.2.3"} -bad-ip-address:1.2.3'],
+    [
+      'a status text too long',
+      `{"status":"${'s'.repeat(21)}"}`,
+      `status={"status":"${'s'.repeat(21)}"} -bad-status-text:${'s'.repeat(21)}`,
+    ],
+    [
+      'an address that is none',
+      '{"ip_address":"1.2.3"}',
+      'status={"ip_address":"1.2.3"} -bad-ip-address:1.2.3',
+    ],
     ['no JSON', 'online', 'bad-json'],
     ['an array', '[]', 'not-an-object'],
   ])('with %s', (_name, payload, expected) => {

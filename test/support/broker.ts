@@ -1,0 +1,69 @@
+import { pino } from 'pino'
+import { onTestFinished } from 'vitest'
+import { administratorAccess } from '#src/auth/access.js'
+import { startBroker } from '#src/broker/broker.js'
+import { createMemorySessions } from '#src/broker/memory-sessions.js'
+import { createIngest, type IngestOptions } from '#src/ingest/ingest.js'
+import { createGate } from '#src/listen/gate.js'
+import { listenTcp } from '#src/listen/tcp.js'
+import { createTally, type Tally } from '#src/metrics/tally.js'
+import { createDeviceDirectory } from '#src/store/device-directory.js'
+import type { Store } from '#src/store/store.js'
+
+/** A broker in this process, to which everyone may publish everything. */
+export interface TestBroker {
+  readonly port: number
+  readonly tally: Tally
+}
+
+/** Joins broker, ingest and `store` as the server does, until the running test is over. */
+export async function startTestBroker(
+  store: Store,
+  options: Partial<Omit<IngestOptions, 'store' | 'directory'>> = {},
+): Promise<TestBroker> {
+  const log = pino({ level: 'silent' })
+  const tally = createTally()
+  const ingest = createIngest({
+    store,
+    directory: createDeviceDirectory(store, 1000),
+    tally,
+    log,
+    zoneOffsetMinutes: 480,
+    unknownDevices: 'register',
+    acknowledges: 'stored',
+    flushAfterMs: 5,
+    maxBatch: 1000,
+    keepsHistory: true,
+    ...options,
+  })
+  const broker = await startBroker({
+    authenticator: { authenticate: async (user) => ({ user, access: administratorAccess }) },
+    ingest,
+    sessions: createMemorySessions(),
+    tally,
+    log,
+    maxPacketBytes: 1_048_576,
+    maxKeepAliveSeconds: 65_535,
+  })
+  const listener = await listenTcp({ host: '127.0.0.1', port: 0 }, createGate(10_000, tally, log), broker)
+  onTestFinished(async () => {
+    listener.close()
+    await broker.stop(1000)
+    ingest.stop()
+  })
+  return { port: listener.port, tally }
+}
+
+/** `store`, whose every write takes as long as `before` does first. */
+export function delayed(
+  store: Store,
+  before: (batch: Parameters<Store['write']>[0]) => Promise<void>,
+): Store {
+  return {
+    ...store,
+    async write(batch) {
+      await before(batch)
+      await store.write(batch)
+    },
+  }
+}
