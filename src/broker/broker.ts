@@ -124,7 +124,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
     preConnect(client, packet, done) {
       const seconds = packet.keepalive ?? 0
-      const isTooLong = options.maxKeepAliveSeconds < 65_535 && (seconds === 0 || seconds > options.maxKeepAliveSeconds)
+      const isTooLong =
+        options.maxKeepAliveSeconds < 65_535 && (seconds === 0 || seconds > options.maxKeepAliveSeconds)
       if (isTooLong) {
         done(new Error(`a keep alive of ${seconds} s`), false)
         return
