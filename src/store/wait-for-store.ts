@@ -8,7 +8,7 @@ const LAST_RETRY_S = 300
 
 /**
  * Opens a store, and while it is away tries again after 2 s, 4 s and so on up to 300 s. Rejects when the
- * store is there and cannot be used (STORE_SCHEMA), or when `signal` is aborted.
+ * store is there and cannot be used (any other code), or when `signal` is aborted.
  */
 export async function waitForStore(
   open: () => Promise<Store>,

@@ -1,0 +1,134 @@
+import type { MySqlDatabase } from 'drizzle-orm/mysql-core'
+import { drizzle, type MySql2PreparedQueryHKT, type MySql2QueryResultHKT } from 'drizzle-orm/mysql2'
+import { createPool, type Pool, type PoolConnection } from 'mysql2/promise'
+import { describeDatabase, type MysqlAddress } from '../../config/database.js'
+import { startDeadline } from '../deadline.js'
+import { StoreError } from '../store-error.js'
+import { isLockConflict, mysqlError } from './mysql-error.js'
+
+/** A connection as Drizzle sees it, in or out of a transaction. */
+export type MysqlDatabase = MySqlDatabase<MySql2QueryResultHKT, MySql2PreparedQueryHKT>
+
+/** Connections to one server. */
+export interface MysqlConnections {
+  /**
+   * Does `work` on one connection. When another transaction is in its way (deadlock, lock wait), it does it
+   * again, so `work` is one transaction or one statement.
+   *
+   * @throws StoreError for every failure.
+   */
+  run<T>(work: (db: MysqlDatabase) => Promise<T>): Promise<T>
+
+  /** Waits for what is under way and closes the connections. */
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+/** A server that says nothing for so long is gone: TCP alone would notice after a quarter of an hour. */
+const ANSWER_TIMEOUT_MS = 30_000
+/** Below any router's idle limit. */
+const KEEP_ALIVE_AFTER_MS = 10_000
+const MAX_LOCK_RETRIES = 3
+
+/**
+ * What each connection is set to, whatever the server's defaults: values that do not fit are errors, a
+ * backslash escapes (as the driver assumes), CURRENT_TIMESTAMP is in the zone of the columns, lanes take no
+ * gap locks from each other, and no wait for a lock outlasts a client's patience.
+ */
+const sessionSettings = (zone: string): string =>
+  `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '${zone}', ` +
+  'SESSION innodb_lock_wait_timeout = 5, SESSION lock_wait_timeout = 5'
+const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
+
+/** Makes a pool of at most `limit` connections; connects when first used. */
+export function mysqlConnections(address: MysqlAddress, limit: number, zone: string): MysqlConnections {
+  const where = describeDatabase(address)
+  const pool = openPool(address, limit)
+  const sessions = new WeakMap<object, MysqlDatabase>()
+  const underWay = new Set<Promise<unknown>>()
+  let isClosed = false
+
+  async function session(connection: PoolConnection): Promise<MysqlDatabase> {
+    const known = sessions.get(connection.connection)
+    if (known !== undefined) return known
+    await connection.query(sessionSettings(zone))
+    await connection.query(isolation)
+    const db = drizzle({ client: connection })
+    sessions.set(connection.connection, db)
+    return db
+  }
+
+  async function attempt<T>(work: (db: MysqlDatabase) => Promise<T>): Promise<T> {
+    const deadline = startDeadline(ANSWER_TIMEOUT_MS, () => silent(where))
+    try {
+      const connection = await deadline.limit(pool.getConnection(), (late) => late.release())
+      try {
+        const result = await deadline.limit(session(connection).then(work))
+        connection.release()
+        return result
+      } catch (error) {
+        // Whatever state a failed connection is in, no transaction goes on in it.
+        connection.destroy()
+        throw error
+      }
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  async function retried<T>(work: (db: MysqlDatabase) => Promise<T>): Promise<T> {
+    for (let retries = 0; ; retries++) {
+      try {
+        return await attempt(work)
+      } catch (error) {
+        if (retries === MAX_LOCK_RETRIES || !isLockConflict(error)) throw mysqlError(error, where)
+      }
+    }
+  }
+
+  return {
+    async run(work) {
+      if (isClosed) throw new StoreError('STORE_UNAVAILABLE', `${where} is closed; open it again`)
+      const result = retried(work)
+      underWay.add(result)
+      try {
+        return await result
+      } finally {
+        underWay.delete(result)
+      }
+    },
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      await Promise.allSettled(underWay)
+      await pool.end().catch((error: unknown) => {
+        throw mysqlError(error, where)
+      })
+    },
+  }
+}
+
+function openPool(address: MysqlAddress, limit: number): Pool {
+  const { host, port, user, password, database } = address
+  return createPool({
+    host,
+    port,
+    user,
+    password,
+    database,
+    connectionLimit: limit,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    enableKeepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
+    charset: 'utf8mb4_unicode_ci',
+    dateStrings: true,
+    jsonStrings: true,
+  })
+}
+
+function silent(where: string): StoreError {
+  return new StoreError(
+    'STORE_UNAVAILABLE',
+    `${where} gave no answer within ${ANSWER_TIMEOUT_MS / 1000} s; check its load and its locks`,
+  )
+}

@@ -1,0 +1,85 @@
+import { sql } from 'drizzle-orm'
+import type { MysqlAddress } from '../../config/database.js'
+import { formatIso } from '../date-time.js'
+import { pruneStep } from '../prune-walk.js'
+import type { Store } from '../store.js'
+import { StoreError } from '../store-error.js'
+import type { StoreOptions } from '../store-options.js'
+import {
+  addDevice,
+  findDevice,
+  removeHistory,
+  removeRows,
+  reportDevice,
+  reportDevices,
+  setSecret,
+} from './devices.js'
+import { historyWalk, readHistory } from './history.js'
+import { type MysqlConnections, mysqlConnections } from './mysql-connections.js'
+import { prepareTables } from './prepare-tables.js'
+import { writeBatch } from './write-batch.js'
+
+/** Four transactions side by side keep the server busy while it syncs its log; more only wait for it. */
+const LANES = 4
+/** Beside the lanes: logins, reports, pruning, health. */
+const OTHER_CONNECTIONS = 4
+
+/**
+ * Connects to MySQL 8 or MariaDB 10.6 and later, once; creates the tables that are absent and checks the rest.
+ *
+ * @throws StoreError STORE_UNAVAILABLE when the server is away or refuses the login, STORE_SCHEMA naming
+ *   the columns that are missing.
+ */
+export async function openMysqlStore(address: MysqlAddress, options: StoreOptions): Promise<Store> {
+  const zone = formatIso(0, options.zoneOffsetMinutes).slice(-'+00:00'.length)
+  const connections = mysqlConnections(address, LANES + OTHER_CONNECTIONS, zone)
+  try {
+    await connections.run(prepareTables)
+    return mysqlStore(connections, options.zoneOffsetMinutes, await readMaxPacketBytes(connections))
+  } catch (error) {
+    await connections.close()
+    throw error
+  }
+}
+
+function mysqlStore(
+  { run, close }: MysqlConnections,
+  zoneOffsetMinutes: number,
+  maxPacketBytes: number,
+): Store {
+  return {
+    lanes: LANES,
+    write: (batch) =>
+      run((db) =>
+        db.transaction((tx) =>
+          writeBatch(tx, batch, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
+        ),
+      ),
+    findDevice: (name) => run((db) => findDevice(db, name)),
+    addDevice: (device) => run((db) => addDevice(db, device)),
+    setSecret: (id, secret) => run((db) => setSecret(db, id, secret)),
+    async removeDevice(id) {
+      const isRemoved = await run((db) => db.transaction((tx) => removeRows(tx, id)))
+      // Also for a device that is gone: a removal that was cut short is finished by asking again.
+      while (await run((db) => removeHistory(db, id)));
+      return isRemoved
+    },
+    reportDevice: (id) => run((db) => reportDevice(db, id)),
+    reportDevices: () => run(reportDevices),
+    readHistory: (range) => run((db) => readHistory(db, range, zoneOffsetMinutes)),
+    pruneHistory: (beforeMs, limit, cursor) =>
+      run((db) => pruneStep(historyWalk(db, zoneOffsetMinutes), beforeMs, limit, cursor)),
+    async ping() {
+      await run((db) => db.execute(sql`SELECT 1`))
+    },
+    close,
+  }
+}
+
+async function readMaxPacketBytes({ run }: MysqlConnections): Promise<number> {
+  const [row] = await run((db) =>
+    db.select({ bytes: sql`@@max_allowed_packet`.mapWith(Number) }).from(sql`(SELECT 1) AS one`),
+  )
+  if (row !== undefined) return row.bytes
+  throw new StoreError('STORE_UNAVAILABLE', 'the server does not tell its max_allowed_packet; is it MySQL?')
+}

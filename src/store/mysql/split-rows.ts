@@ -1,0 +1,37 @@
+import { escape as quote } from 'mysql2'
+import { encodeJson } from '../encode-json.js'
+import type { EncodedRow } from '../row-encoding.js'
+import { StoreError } from '../store-error.js'
+
+/** Room for what surrounds the rows in a statement: the longest has under 3,000 characters. */
+const STATEMENT_BYTES = 4096
+
+/**
+ * The rows as JSON texts for one statement each, none of which takes more than a quarter of
+ * `maxPacketBytes` as long as its rows can be split.
+ *
+ * @param maxPacketBytes the server's `max_allowed_packet`: it hangs up on a longer statement, which looks
+ *   like a lost connection and would be tried again for ever.
+ * @throws StoreError STORE_REJECTED for a single row that is over the whole of it.
+ */
+export function* splitRows(rows: readonly EncodedRow[], maxPacketBytes: number): Generator<string> {
+  if (rows.length === 0) return
+  const text = encodeJson(rows)
+  // In a quoted literal no byte becomes more than two.
+  if (2 * Buffer.byteLength(text) + STATEMENT_BYTES <= maxPacketBytes / 4) {
+    yield text
+  } else if (rows.length > 1) {
+    const half = rows.length >>> 1
+    yield* splitRows(rows.slice(0, half), maxPacketBytes)
+    yield* splitRows(rows.slice(half), maxPacketBytes)
+  } else {
+    const bytes = Buffer.byteLength(quote(text)) + STATEMENT_BYTES
+    if (bytes > maxPacketBytes) {
+      throw new StoreError(
+        'STORE_REJECTED',
+        `one row takes a statement of ${bytes} bytes; the server's max_allowed_packet is ${maxPacketBytes}`,
+      )
+    }
+    yield text
+  }
+}

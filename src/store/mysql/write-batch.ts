@@ -1,0 +1,140 @@
+import { inArray, type SQL, sql } from 'drizzle-orm'
+import type { Batch, SensorChange } from '../batch.js'
+import { formatDateTime, formatDateTimeMs } from '../date-time.js'
+import { deviceRows, historyRows, sensorRows, timeColumn } from '../row-encoding.js'
+import type { MysqlDatabase } from './mysql-connections.js'
+import { splitRows } from './split-rows.js'
+import { deviceSensors } from './tables.js'
+
+/** What the writing depends on, beside the batch. */
+export interface WriteContext {
+  readonly zoneOffsetMinutes: number
+  readonly maxPacketBytes: number
+  /** The time of this write. */
+  readonly nowMs: number
+}
+
+/**
+ * A reading newer than this cannot be much behind what is stored (the columns hold seconds, and a stored
+ * time in the future does not count), so that live batches are spared the look-up of stale ones.
+ */
+const LIVE_WITHIN_MS = 1000
+
+/** Writes a batch through `tx`, a transaction: at best one statement a table. */
+export async function writeBatch(tx: MysqlDatabase, batch: Batch, context: WriteContext): Promise<void> {
+  const { zoneOffsetMinutes, maxPacketBytes, nowMs } = context
+  const dateTime = timeColumn((timeMs) => formatDateTime(timeMs, zoneOffsetMinutes))
+  const dateTimeMs = timeColumn((timeMs) => formatDateTimeMs(timeMs, zoneOffsetMinutes))
+  const now = dateTime(nowMs)
+  for (const rows of splitRows(historyRows(batch.history, dateTimeMs), maxPacketBytes)) {
+    await tx.execute(insertHistory(rows))
+  }
+  for (const rows of splitRows(sensorRows(batch.sensors, dateTime), maxPacketBytes)) {
+    await tx.execute(upsertSensors(rows, now))
+  }
+  const late = batch.sensors.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
+  const stored = await storedTimes(tx, late)
+  const isStale = (change: SensorChange): boolean => {
+    const time = stored.get(change.deviceUuid)?.get(change.sensor)
+    return time !== undefined && time > dateTime(change.recordedAtMs)
+  }
+  for (const rows of splitRows(deviceRows(batch, dateTime, zoneOffsetMinutes, isStale), maxPacketBytes)) {
+    await tx.execute(updateDevices(rows, now))
+  }
+}
+
+// JSON_TABLE cuts an over-long text without a word, so its columns are wider than those that the texts go
+// to, where strict mode makes an error of it. Character sets are named so that no server's default decides.
+
+/** A row whose key is there is the same reading again: the update changes nothing, but errors stay errors. */
+function insertHistory(rows: string): SQL {
+  return sql`
+    INSERT INTO device_sensor_history (device_id, sensor_name, recorded_at, discriminator, value)
+    SELECT r.device_id, r.sensor_name, r.recorded_at, r.discriminator, r.value
+    FROM JSON_TABLE(${rows}, '$[*]' COLUMNS (
+      device_id BIGINT PATH '$[0]',
+      sensor_name VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[1]',
+      recorded_at DATETIME(3) PATH '$[2]',
+      discriminator BIGINT PATH '$[3]',
+      value DOUBLE PATH '$[4]'
+    )) AS r
+    ON DUPLICATE KEY UPDATE value = device_sensor_history.value`
+}
+
+/** The assignments run from left to right, so `timestamp`, on which the others depend, comes last. */
+function upsertSensors(rows: string, now: string): SQL {
+  const isNewer = sql`(r.recorded_at >= device_sensors.timestamp OR device_sensors.timestamp > ${now})`
+  return sql`
+    INSERT INTO device_sensors (device_uuid, sensor_name, sensor_value, sensor_unit, sensor_type, timestamp)
+    SELECT r.device_uuid, r.name, r.reading, r.unit, r.type, r.recorded_at
+    FROM JSON_TABLE(${rows}, '$[*]' COLUMNS (
+      device_uuid VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[0]',
+      name VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[1]',
+      reading VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
+      unit VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[3]',
+      type VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[4]',
+      recorded_at DATETIME PATH '$[5]'
+    )) AS r
+    ON DUPLICATE KEY UPDATE
+      sensor_value = IF(${isNewer}, r.reading, device_sensors.sensor_value),
+      sensor_unit = IF(${isNewer}, r.unit, device_sensors.sensor_unit),
+      sensor_type = IF(${isNewer}, r.type, device_sensors.sensor_type),
+      timestamp = IF(${isNewer}, r.recorded_at, device_sensors.timestamp)`
+}
+
+/** Stored times of the sensors of these changes' devices, by device uuid and sensor name. */
+async function storedTimes(
+  tx: MysqlDatabase,
+  changes: readonly SensorChange[],
+): Promise<Map<string, Map<string, string>>> {
+  const stored = new Map<string, Map<string, string>>()
+  if (changes.length === 0) return stored
+  const uuids = [...new Set(changes.map((change) => change.deviceUuid))]
+  const { deviceUuid, sensorName, timestamp } = deviceSensors
+  const rows = await tx
+    .select({ deviceUuid, sensorName, timestamp })
+    .from(deviceSensors)
+    .where(inArray(deviceUuid, uuids))
+  for (const row of rows) {
+    const times = stored.get(row.deviceUuid) ?? new Map<string, string>()
+    stored.set(row.deviceUuid, times.set(row.sensorName, row.timestamp))
+  }
+  return stored
+}
+
+/**
+ * What a device said counts if it is no older than `last_seen`, on which the others depend; so that comes
+ * last. A sensor's patch was weighed by the sensor's own time. A report that is no object gives way.
+ */
+function updateDevices(rows: string, now: string): SQL {
+  const isNewest = sql`
+    (r.seen IS NOT NULL AND (m.last_seen IS NULL OR r.seen >= m.last_seen OR m.last_seen > ${now}))`
+  const isNewestHeartbeat = sql`
+    (r.heartbeat IS NOT NULL AND
+      (m.last_heartbeat IS NULL OR r.heartbeat >= m.last_heartbeat OR m.last_heartbeat > ${now}))`
+  return sql`
+    UPDATE device_main AS m JOIN JSON_TABLE(${rows}, '$[*]' COLUMNS (
+      id BIGINT PATH '$[0]',
+      seen DATETIME PATH '$[1]',
+      heartbeat DATETIME PATH '$[2]',
+      online TINYINT PATH '$[3]',
+      sensors LONGTEXT CHARACTER SET utf8mb4 PATH '$[4]',
+      report LONGTEXT CHARACTER SET utf8mb4 PATH '$[5]',
+      status VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[6]',
+      address VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[7]',
+      firmware VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[8]'
+    )) AS r ON m.id = r.id
+    SET
+      m.last_report_data = IF(r.sensors IS NULL AND (r.report IS NULL OR NOT ${isNewest}),
+        m.last_report_data,
+        JSON_MERGE_PATCH(
+          IF(JSON_VALID(m.last_report_data), m.last_report_data, '{}'),
+          COALESCE(r.sensors, '{}'),
+          IF(${isNewest}, COALESCE(r.report, '{}'), '{}'))),
+      m.device_status = IF(${isNewest}, COALESCE(r.status, m.device_status), m.device_status),
+      m.ip_address = IF(${isNewest}, COALESCE(r.address, m.ip_address), m.ip_address),
+      m.firmware_version = IF(${isNewest}, COALESCE(r.firmware, m.firmware_version), m.firmware_version),
+      m.is_online = IF(${isNewest}, r.online, m.is_online),
+      m.last_heartbeat = IF(${isNewestHeartbeat}, r.heartbeat, m.last_heartbeat),
+      m.last_seen = IF(${isNewest}, r.seen, m.last_seen)`
+}

@@ -1,0 +1,65 @@
+import { and, asc, eq, gt, gte, lt, type SQL, sql } from 'drizzle-orm'
+import type { HistoryPoint, HistoryRange } from '../batch.js'
+import type { HistoryPair, HistoryWalk } from '../prune-walk.js'
+import type { PruneCursor } from '../store.js'
+import type { SqliteDatabase } from './sqlite-database.js'
+import { deviceSensorHistory } from './tables.js'
+
+const { deviceId, sensorName, recordedAt, discriminator, value } = deviceSensorHistory
+
+/** `Store.readHistory`. */
+/** `Store.readHistory`. */
+export async function readHistory(db: SqliteDatabase, range: HistoryRange): Promise<HistoryPoint[]> {
+  return db
+    .select({ recordedAtMs: recordedAt, value })
+    .from(deviceSensorHistory)
+    .where(
+      and(
+        eq(deviceId, range.deviceId),
+        eq(sensorName, range.sensor),
+        gte(recordedAt, range.fromMs),
+        lt(recordedAt, range.toMs),
+      ),
+    )
+    .orderBy(asc(recordedAt), asc(discriminator))
+    .limit(range.limit)
+}
+
+/** The walk that prunes; each statement reads or deletes along the primary key. */
+export function historyWalk(db: SqliteDatabase): HistoryWalk {
+  // Two queries: each is one seek in the key.
+  async function next(cursor: PruneCursor | undefined): Promise<HistoryPair | undefined> {
+    if (cursor === undefined) return oldest(undefined)
+    return (
+      (await oldest(and(eq(deviceId, cursor.deviceId), gt(sensorName, cursor.sensor)))) ??
+      (await oldest(gt(deviceId, cursor.deviceId)))
+    )
+  }
+
+  async function oldest(where: SQL | undefined): Promise<HistoryPair | undefined> {
+    const [pair] = await db
+      .select({ deviceId, sensor: sensorName, oldestMs: recordedAt })
+      .from(deviceSensorHistory)
+      .where(where)
+      .orderBy(asc(deviceId), asc(sensorName), asc(recordedAt))
+      .limit(1)
+    return pair
+  }
+
+  async function deleteOldest(pair: PruneCursor, beforeMs: number, limit: number): Promise<number> {
+    const isOld = and(eq(deviceId, pair.deviceId), eq(sensorName, pair.sensor), lt(recordedAt, beforeMs))
+    // DELETE has no LIMIT in SQLite as it is usually built.
+    const doomed = db
+      .select({ recordedAt, discriminator })
+      .from(deviceSensorHistory)
+      .where(isOld)
+      .orderBy(asc(recordedAt), asc(discriminator))
+      .limit(limit)
+    const result = await db
+      .delete(deviceSensorHistory)
+      .where(and(isOld, sql`(${recordedAt}, ${discriminator}) IN ${doomed}`))
+    return result.rowsAffected
+  }
+
+  return { next, deleteOldest }
+}

@@ -1,0 +1,72 @@
+import { LibsqlError } from '@libsql/client'
+import { StoreError } from '../store-error.js'
+
+/** Result codes that mean the content, not the state of the file or of the disk. (sqlite.org/rescode.html) */
+const contentErrors: ReadonlySet<string> = new Set([
+  'SQLITE_CONSTRAINT',
+  'SQLITE_TOOBIG',
+  'SQLITE_MISMATCH',
+  'SQLITE_RANGE',
+])
+
+const advice: ReadonlyMap<string, string> = new Map([
+  ['SQLITE_BUSY', 'another process keeps the file locked; end it, or wait'],
+  ['SQLITE_FULL', 'make room on the disk'],
+  ['SQLITE_READONLY', 'make file and folder writable for this user'],
+  ['SQLITE_CANTOPEN', 'check that the path is a file, and its permissions'],
+  ['SQLITE_NOTADB', 'it is no SQLite database; move it away, or name another path'],
+  ['SQLITE_CORRUPT', 'the file is damaged; restore a copy, or move it away'],
+  ['EACCES', 'make file and folder accessible for this user'],
+  ['EISDIR', 'name a file, not a folder'],
+  ['ENOTDIR', 'part of the path is a file, not a folder'],
+  ['EROFS', 'name a path on a disk that takes writes'],
+])
+
+/** The StoreError for whatever a statement on the file at `path` failed with. */
+export function sqliteError(error: unknown, path: string): StoreError {
+  if (error instanceof StoreError) return error
+  const { code, message } = failureOf(error)
+  if (contentErrors.has(code)) {
+    return new StoreError('STORE_REJECTED', `${path} refuses the content: ${message}; correct it`)
+  }
+  return new StoreError(
+    'STORE_UNAVAILABLE',
+    `${path}: ${message} (${code}); ${advice.get(code) ?? 'try again later'}`,
+  )
+}
+
+/**
+ * The same for opening the file, where only what passes by itself counts as unavailable: a lock, or a full
+ * disk. STORE_REJECTED says that another attempt would fail as well.
+ */
+export function sqliteOpenError(error: unknown, path: string): StoreError {
+  if (error instanceof StoreError) return error
+  const { code, message } = failureOf(error)
+  const isPassing = code === 'SQLITE_BUSY' || code === 'SQLITE_FULL'
+  return new StoreError(
+    isPassing ? 'STORE_UNAVAILABLE' : 'STORE_REJECTED',
+    `${path} cannot be opened: ${message} (${code}); ${advice.get(code) ?? 'check the file and its folder'}`,
+  )
+}
+
+/** Whether a unique key refused a row. */
+export function isDuplicateKey(error: unknown): boolean {
+  const { cause } = innermost(error)
+  return cause instanceof LibsqlError && cause.extendedCode === 'SQLITE_CONSTRAINT_UNIQUE'
+}
+
+function failureOf(error: unknown): { code: string; message: string } {
+  const { cause } = innermost(error)
+  if (cause instanceof LibsqlError) return { code: cause.code, message: cause.message }
+  if (!(cause instanceof Error)) return { code: 'unknown', message: String(cause) }
+  const code: unknown = Reflect.get(cause, 'code')
+  return { code: typeof code === 'string' ? code : cause.name, message: cause.message }
+}
+
+/** The client's own error: what Drizzle wraps around it quotes the statement and all its values. */
+function innermost(error: unknown): { cause: unknown } {
+  if (error instanceof LibsqlError || !(error instanceof Error) || error.cause === undefined) {
+    return { cause: error }
+  }
+  return innermost(error.cause)
+}

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Store } from '#src/store/store.js'
+import { addAnyDevice, batchOf, newest, reading, report, seen } from '../support/batches.js'
+import { type RunningMariadb, startMariadb } from '../support/mariadb.js'
+import { mysqlDatabase, type TestDatabase } from '../support/store-databases.js'
+
+// A server whose defaults are unlike those of the connections that the store makes.
+const MAX_PACKET_BYTES = 65_536
+const oddDefaults = [
+  '--sql-mode=ANSI,NO_BACKSLASH_ESCAPES',
+  '--default-time-zone=-05:00',
+  '--character-set-server=latin1',
+  '--transaction-isolation=SERIALIZABLE',
+  `--max-allowed-packet=${MAX_PACKET_BYTES}`,
+]
+
+let mariadb: RunningMariadb
+let database: TestDatabase
+let store: Store
+beforeAll(async () => {
+  mariadb = await startMariadb(oddDefaults)
+  database = await mysqlDatabase(mariadb)
+  store = await database.open()
+})
+afterAll(async () => {
+  await store?.close()
+  await mariadb?.stop()
+})
+
+const nowMs = Math.floor(Date.now() / 1000) * 1000
+
+test('Text keeps its quotes and backslashes, whatever sql_mode the server starts with', async () => {
+  const device = await store.addDevice({ uuid: `'"\\`, deviceId: `\\'`, name: `\\"`, secret: `\\` })
+  await store.write(
+    batchOf({ sensors: [newest(device, 'light', 1, nowMs, { unit: `'"\\°`, type: `\\'; DROP` })] }),
+  )
+  expect(await store.findDevice(`'"\\`)).toEqual(device)
+  expect((await store.reportDevice(device.id))?.sensors).toMatchObject([
+    { sensor_unit: `'"\\°`, sensor_type: `\\'; DROP` },
+  ])
+})
+
+test("CURRENT_TIMESTAMP is in the columns' zone, not the server's", async () => {
+  const device = await addAnyDevice(store)
+  const [row] = await database.query(
+    `SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), created_at) AS ahead FROM device_main WHERE id = ${device.id}`,
+  )
+  expect(Number(row?.['ahead'])).toBeGreaterThan(8 * 3600 - 60)
+  expect(Number(row?.['ahead'])).toBeLessThanOrEqual(8 * 3600)
+})
+
+test('A batch larger than the largest packet is written in parts, and at once', async () => {
+  const device = await addAnyDevice(store)
+  const history = Array.from({ length: 5000 }, (_, index) => reading(device, 'light', index, nowMs + index))
+  const range = { deviceId: device.id, sensor: 'light', fromMs: nowMs, toMs: nowMs + 5000, limit: 9999 }
+  const bad = { ...reading(device, 'light', 1, nowMs), value: Number.NaN }
+  await expect(store.write(batchOf({ history: [...history, bad] }))).rejects.toMatchObject({
+    code: 'STORE_REJECTED',
+  })
+  expect(await store.readHistory(range)).toEqual([])
+  await store.write(batchOf({ history }))
+  expect(await store.readHistory(range)).toHaveLength(5000)
+})
+
+test('A row that no packet can take is rejected, not tried for ever', async () => {
+  const device = await addAnyDevice(store)
+  const status = (length: number) =>
+    batchOf({
+      devices: [
+        seen(device, nowMs, { report: { uploadedAtMs: nowMs, status: { text: 'x'.repeat(length) } } }),
+      ],
+    })
+  await store.write(status(MAX_PACKET_BYTES / 2))
+  await expect(store.write(status(MAX_PACKET_BYTES))).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+  await store.write(report(device, 'light', 1, nowMs))
+})
+
+test('A server that closes the connections is unavailable once at most, and one that is gone until it is back', async () => {
+  const device = await addAnyDevice(store)
+  await database.query(
+    `SELECT GROUP_CONCAT(id) INTO @ids FROM information_schema.processlist WHERE id <> CONNECTION_ID();
+     BEGIN NOT ATOMIC FOR i IN (SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()
+       AND user = 'root') DO KILL i.id; END FOR; END`,
+  )
+  await store.write(report(device, 'light', 1, nowMs)).catch(() => {})
+  await store.write(report(device, 'light', 2, nowMs))
+  expect((await store.reportDevice(device.id))?.sensors).toMatchObject([{ sensor_value: '2' }])
+  await mariadb.stop()
+  for (const call of [store.write(report(device, 'light', 3, nowMs)), store.ping()]) {
+    await expect(call).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  }
+})
