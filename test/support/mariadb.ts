@@ -89,6 +89,8 @@ function spawnServer(folder: string, port: number, options: readonly string[]): 
     [
       '--no-defaults',
       `--datadir=${join(folder, 'data')}`,
+      // At its start a server removes the temporary tables of whichever server shares the folder.
+      `--tmpdir=${folder}`,
       `--socket=${join(folder, 'socket')}`,
       `--pid-file=${join(folder, 'pid')}`,
       `--log-error=${join(folder, 'log')}`,
