@@ -13,8 +13,9 @@ export interface BatcherOptions<T> {
   readonly lanes: number
   /** How long an item may wait for company, ms. */
   readonly flushAfterMs: number
-  /** Items in a batch at the most. */
+  /** Items in a batch at the most; and bytes, unless a single item has more. */
   readonly maxBatch: number
+  readonly maxBatchBytes: number
   /** Items, and bytes, that may wait and be in flight altogether. */
   readonly maxQueued: number
   readonly maxQueuedBytes: number
@@ -74,7 +75,7 @@ export function createBatcher<T extends Batchable>(options: BatcherOptions<T>): 
     clearTimeout(lane.timer)
     lane.timer = undefined
     lane.isWriting = true
-    const batch = lane.items.splice(0, options.maxBatch)
+    const batch = lane.items.splice(0, batchLength(lane.items, options))
     await options.write(batch)
     lane.isWriting = false
     queued -= batch.length
@@ -109,4 +110,17 @@ export function createBatcher<T extends Batchable>(options: BatcherOptions<T>): 
       for (const lane of lanes) clearTimeout(lane.timer)
     },
   }
+}
+
+/** How many items from the front go together. */
+function batchLength<T extends Batchable>(
+  items: readonly T[],
+  { maxBatch, maxBatchBytes }: Pick<BatcherOptions<T>, 'maxBatch' | 'maxBatchBytes'>,
+): number {
+  let bytes = 0
+  const tooMany = items.findIndex((item, index) => {
+    bytes += item.bytes
+    return index === maxBatch || (index > 0 && bytes > maxBatchBytes)
+  })
+  return tooMany === -1 ? items.length : tooMany
 }

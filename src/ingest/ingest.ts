@@ -62,12 +62,18 @@ interface Arrival {
 }
 
 /**
- * The bound of the queue. 20 full batches keep every lane busy through one that is slow, and 64 MiB of
- * payload is what a small server can spare. Beyond it QoS 0 is dropped, and QoS 1 and 2 wait with their
- * publisher, whose connection is not read meanwhile.
+ * The bound of the queue. 20 full batches keep every lane busy through one that is slow, and 64 MiB is what
+ * a small server can spare. Beyond it QoS 0 is dropped, and QoS 1 and 2 wait with their publisher, whose
+ * connection is not read meanwhile.
  */
 const MAX_QUEUED_BATCHES = 20
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+
+/** Messages of 256 readings make long transactions: a batch of them is cut at some ten thousand rows. */
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+
+/** What a reading takes in memory until it is written, beside its text in the payload. */
+const BYTES_A_READING = 200
 
 /** Joins the steps: route, decode, find the device, queue; the batcher and its writer do the rest. */
 export function createIngest(options: IngestOptions): Ingest {
@@ -81,6 +87,7 @@ export function createIngest(options: IngestOptions): Ingest {
     lanes: options.store.lanes,
     flushAfterMs: options.flushAfterMs,
     maxBatch: options.maxBatch,
+    maxBatchBytes: MAX_BATCH_BYTES,
     maxQueued,
     maxQueuedBytes: MAX_QUEUED_BYTES,
   })
@@ -134,7 +141,7 @@ export function createIngest(options: IngestOptions): Ingest {
       device,
       report,
       receivedAtMs,
-      bytes: message.payload.length,
+      bytes: message.payload.length + report.readings.length * BYTES_A_READING,
       settle: end,
     }
     if (batcher.offer(item)) return

@@ -24,13 +24,22 @@ const FRESH_FOR_MS = 30_000
 export function createDeviceDirectory(
   store: Pick<Store, 'findDevice' | 'addDevice'>,
   maxDevices: number,
+  clock: { now(): number } = performance,
 ): DeviceDirectory {
   const cache = new LRUCache<string, Device>({
     max: maxDevices,
     ttl: FRESH_FOR_MS,
-    allowStaleOnFetchRejection: true,
-    noDeleteOnFetchRejection: true,
-    fetchMethod: (name) => store.findDevice(name),
+    ttlResolution: 0,
+    perf: clock,
+    noDeleteOnStaleGet: true,
+    async fetchMethod(name, remembered) {
+      try {
+        return await store.findDevice(name)
+      } catch (error) {
+        if (remembered === undefined) throw error
+        return remembered
+      }
+    },
   })
   return {
     peek: (name) => cache.get(name),

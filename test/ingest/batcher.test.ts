@@ -23,6 +23,7 @@ test('items that come together are written together', async () => {
     lanes: 1,
     flushAfterMs: 5,
     maxBatch: 10,
+    maxBatchBytes: 1000,
     maxQueued: 10,
     maxQueuedBytes: 1000,
   })
@@ -38,6 +39,7 @@ test('a full batch does not wait for company', async () => {
     lanes: 1,
     flushAfterMs: 60_000,
     maxBatch: 2,
+    maxBatchBytes: 1000,
     maxQueued: 10,
     maxQueuedBytes: 1000,
   })
@@ -60,6 +62,7 @@ test('lanes write side by side, but never two batches of one key', async () => {
     lanes: 2,
     flushAfterMs: 60_000,
     maxBatch: 1,
+    maxBatchBytes: 1000,
     maxQueued: 10,
     maxQueuedBytes: 1000,
   })
@@ -91,6 +94,7 @@ test.each([
     lanes: 1,
     flushAfterMs: 60_000,
     maxBatch: 2,
+    maxBatchBytes: 1000,
     ...bounds,
   })
   expect(batcher.offer(item(1, 'a'))).toBe(true)
@@ -106,4 +110,27 @@ test.each([
   await nextTurn()
   expect(admitted).toEqual(['c', 'd', 'e'])
   batcher.stop()
+})
+
+test('a batch ends at its bound on bytes, but holds one item of any size', async () => {
+  const written: string[] = []
+  const done = createSignal()
+  const batcher = createBatcher<Item>({
+    write: async (batch) => {
+      written.push(names(batch))
+      if (written.length === 3) done.give()
+    },
+    lanes: 1,
+    flushAfterMs: 1,
+    maxBatch: 10,
+    maxBatchBytes: 10,
+    maxQueued: 10,
+    maxQueuedBytes: 1000,
+  })
+  batcher.offer(item(1, 'a', 6))
+  batcher.offer(item(1, 'b', 4))
+  batcher.offer(item(1, 'c', 50))
+  batcher.offer(item(1, 'd', 1))
+  await done.given
+  expect(written).toEqual(['ab', 'c', 'd'])
 })
