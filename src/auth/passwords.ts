@@ -22,6 +22,7 @@ export class PasswordsBusyError extends Error {
   readonly code = 'PASSWORDS_BUSY'
 }
 
+/** Bounds on the checking of passwords; each has a default. */
 export interface PasswordsOptions {
   /** How many passwords are checked at once. */
   readonly concurrency?: number

@@ -76,7 +76,8 @@ function fromUrl(text: string): DatabaseAddress {
     url === undefined ||
     !/^(mysql|mariadb):$/.test(url.protocol) ||
     url.hostname === '' ||
-    database === ''
+    database === '' ||
+    database.includes('/') // an open slash in a password makes the rest of it look like a path
   ) {
     throw invalidUrl()
   }

@@ -8,6 +8,8 @@ export interface Option<T> {
   readonly default: T
   /** The default as the tables show it, where it is not a constant. */
   readonly defaultText?: string
+  /** The same in Chinese, where it holds words. */
+  readonly defaultTextZh?: string
   /** One line for the README table and `.env.example`. */
   readonly description: string
   /** The same line in Chinese. */
@@ -19,7 +21,7 @@ export interface Option<T> {
 /** A TCP port, 0 for any free one, or `off` (no listener). */
 export type Port = number | 'off'
 
-type About = Pick<Option<unknown>, 'description' | 'descriptionZh' | 'defaultText'>
+type About = Pick<Option<unknown>, 'description' | 'descriptionZh' | 'defaultText' | 'defaultTextZh'>
 
 /** A whole number from `min` to `max`, both included. */
 export function integer(initial: number, min: number, max: number, about: About): Option<number> {

@@ -83,6 +83,7 @@ export const options = {
   }),
   UNKNOWN_DEVICES: choice(['register', 'reject'], undefined, {
     defaultText: '`register` on SQLite, `reject` on MySQL',
+    defaultTextZh: 'SQLite 为 `register`，MySQL 为 `reject`',
     description: "What becomes of a device topic's message whose device the database does not know",
     descriptionZh: '数据库中没有的设备发来消息时：`register` 登记，`reject` 拒绝',
   }),
@@ -137,6 +138,7 @@ export const options = {
   }),
   LOG_FORMAT: choice(['pretty', 'json'], undefined, {
     defaultText: '`pretty` on a terminal, else `json`',
+    defaultTextZh: '终端上为 `pretty`，否则为 `json`',
     description: 'One JSON object a line, or text for people',
     descriptionZh: '每行一个 JSON 对象，或便于阅读的文本',
   }),

@@ -35,6 +35,7 @@ export interface Certificates {
   readonly warnings: readonly string[]
 }
 
+/** What a new certificate is made for. */
 export interface CertificateOptions {
   /** Names and addresses for a new certificate, beside those that this machine knows of itself. */
   readonly names?: readonly string[]

@@ -1,0 +1,70 @@
+import type { Option } from './option.js'
+import { options } from './options.js'
+
+/** A language that the README is written in. */
+export type Language = 'en' | 'zh'
+
+/** What stands around the settings table in a README; everything between them is replaced. */
+const BEGIN = '<!-- settings: written by `npm run generate` from src/config/options.ts -->'
+const END = '<!-- /settings -->'
+
+const HEADINGS = {
+  en: ['Name', 'Default', 'Meaning'],
+  zh: ['名称', '默认值', '含义'],
+} as const
+
+const ENV_HEADING = [
+  '# The settings and their defaults: copy this file to .env and uncomment what you change. The environment goes',
+  '# before .env, and an empty value counts as absent. Written by `npm run generate` from src/config/options.ts.',
+]
+
+/** The README's table of every setting, in Markdown, in the order of `options`. */
+export function renderSettingsTable(language: Language): string {
+  const rows = entries().map(([name, option]) => [
+    `\`${name}\``,
+    tableDefault(option, language),
+    language === 'zh' ? option.descriptionZh : option.description,
+  ])
+  return [HEADINGS[language], ['---', '---', '---'], ...rows]
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n')
+}
+
+/**
+ * `readme` with the settings table of its language between its two markers.
+ *
+ * @throws Error when a marker is missing, or they stand the wrong way round.
+ */
+export function insertSettingsTable(readme: string, language: Language): string {
+  const begin = readme.indexOf(BEGIN)
+  const end = readme.indexOf(END, begin)
+  if (begin === -1 || end === -1) throw new Error(`a README needs the lines ${BEGIN} and ${END}`)
+  return `${readme.slice(0, begin + BEGIN.length)}\n\n${renderSettingsTable(language)}\n\n${readme.slice(end)}`
+}
+
+/** The content of `.env.example`: every setting in a comment, and no secret. */
+export function renderEnvExample(): string {
+  const blocks = entries().map(([name, option]) => [
+    '',
+    `# ${option.description.replaceAll('`', '')}`,
+    `# ${name}=${envDefault(option)}`,
+  ])
+  return [...ENV_HEADING, ...blocks.flat(), ''].join('\n')
+}
+
+function entries(): [string, Option<unknown>][] {
+  return Object.entries(options)
+}
+
+function tableDefault(option: Option<unknown>, language: Language): string {
+  const text = language === 'zh' ? (option.defaultTextZh ?? option.defaultText) : option.defaultText
+  if (text?.includes('`')) return text
+  const value = text ?? envDefault(option)
+  return value === '' ? '' : `\`${value}\``
+}
+
+/** The default as one would write it into `.env`; empty where it is absent or must not be shown. */
+function envDefault({ default: value, defaultText, isSecret }: Option<unknown>): string {
+  if (value === undefined || isSecret === true) return ''
+  return defaultText ?? String(value)
+}

@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadSettings } from '#src/config/load.js'
+import { options } from '#src/config/options.js'
+import { insertSettingsTable, renderEnvExample, renderSettingsTable } from '#src/config/render.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const read = (name: string): Promise<string> => readFile(new URL(`../../${name}`, import.meta.url), 'utf8')
+const names = Object.keys(options)
+
+describe('`npm run generate` would change nothing in', () => {
+  it.each([
+    ['README.md', 'en'],
+    ['README.zh-CN.md', 'zh'],
+  ] as const)('%s', async (name, language) => {
+    const readme = await read(name)
+    expect(readme).toBe(insertSettingsTable(readme, language))
+  })
+
+  it('.env.example', async () => {
+    expect(await read('.env.example')).toBe(renderEnvExample())
+  })
+})
+
+describe('the two READMEs', () => {
+  it('name the same files, all of which are there', async () => {
+    const linked = async (name: string) => {
+      const targets = [...(await read(name)).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(
+        ([, path = '']) => path,
+      )
+      return targets.filter((path) => !path.startsWith('README'))
+    }
+    const english = await linked('README.md')
+    expect(await linked('README.zh-CN.md')).toEqual(english)
+    expect(english.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([])
+  })
+
+  it('show the same commands', async () => {
+    const blocks = async (name: string) =>
+      [...(await read(name)).matchAll(/^```.*\n([\s\S]*?)^```/gm)].map(([, code = '']) =>
+        code.replace(/^# .*$/gm, '#'),
+      )
+    const english = await blocks('README.md')
+    expect(english.length).toBeGreaterThan(5)
+    expect(await blocks('README.zh-CN.md')).toEqual(english)
+  })
+})
+
+describe('the settings table', () => {
+  it.each(['en', 'zh'] as const)(
+    'has a row for each setting, in order, with nothing left out (%s)',
+    (language) => {
+      const rows = renderSettingsTable(language).split('\n').slice(2)
+      const cells = rows.map((row) => row.slice(2, -2).split(' | '))
+      expect(cells.map(([name]) => name)).toEqual(names.map((name) => `\`${name}\``))
+      expect(cells.filter((row) => row.length !== 3 || row[2]?.trim() === '')).toEqual([])
+    },
+  )
+
+  it('replaces what stands between the markers and nothing else', () => {
+    const begin = /<!-- settings: .* -->/.exec(insertableReadme())?.[0] ?? ''
+    const readme = `before\n${begin}\nold\n<!-- /settings -->\nafter\n`
+    const written = insertSettingsTable(readme, 'en')
+    expect(written).toBe(`before\n${begin}\n\n${renderSettingsTable('en')}\n\n<!-- /settings -->\nafter\n`)
+    expect(insertSettingsTable(written, 'en')).toBe(written)
+  })
+
+  it('is refused a README without markers', () => {
+    expect(() => insertSettingsTable('# Damselfly\n', 'en')).toThrow('<!-- /settings -->')
+  })
+})
+
+describe('.env.example', () => {
+  it('changes nothing as it is, and nothing with every line uncommented', async () => {
+    const lines = renderEnvExample().split('\n')
+    const uncommented = lines.map((line) => line.replace(/^# (?=[A-Z_]+=)/, ''))
+    expect(uncommented.flatMap((line) => /^[A-Z_]+(?==)/.exec(line)?.[0] ?? [])).toEqual(names)
+    for (const text of [lines, uncommented]) {
+      const folder = await temporaryFolder()
+      await writeFile(join(folder, '.env'), text.join('\n'))
+      expect(loadSettings({}, folder)).toEqual(loadSettings({}, '/nonexistent'))
+    }
+  })
+
+  it('has no value for a secret', () => {
+    const secrets = Object.entries(options).filter(([, option]) => 'isSecret' in option)
+    for (const [name] of secrets) expect(renderEnvExample()).toContain(`\n# ${name}=\n`)
+  })
+})
+
+/** A README that has the markers. */
+function insertableReadme(): string {
+  return '<!-- settings: written by `npm run generate` from src/config/options.ts -->\n<!-- /settings -->'
+}
