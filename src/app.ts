@@ -6,6 +6,7 @@ import { createPasswords } from './auth/passwords.js'
 import { type Broker, startBroker } from './broker/broker.js'
 import { openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
+import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
@@ -33,9 +34,10 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** What joins every part. */
+/** What every part is made with. */
 interface Context {
   readonly settings: Settings
+  readonly database: DatabaseAddress
   readonly log: Logger
   readonly tally: Tally
   readonly life: Lifecycle
@@ -45,45 +47,56 @@ interface Context {
 /** What received messages may take to be stored when the server stops; the rest stays unacknowledged. */
 const FINISH_WITHIN_MS = 6000
 
-/** `print` shows text to whoever started the process; the log is for what goes on afterwards. */
+/**
+ * `print` shows text to whoever started the process; the log is for what goes on afterwards.
+ *
+ * @throws ConfigError for settings that contradict each other.
+ */
 export function createApp(settings: Settings, log: Logger, print: (text: string) => void): App {
   const life = createLifecycle(log)
-  const context: Context = { settings, log, life, tally: createTally(), readiness: createReadiness() }
+  const database = databaseAddress(settings)
+  const context: Context = {
+    settings,
+    database,
+    log,
+    life,
+    tally: createTally(),
+    readiness: createReadiness(),
+  }
 
   const start = async (): Promise<void> => {
     const webAddress = await serveHealth(context)
+    await readPasswordFile(passwordPath(settings)) // a broken one is told before the wait for the database
     const certificates = await ensureCertificates(settings.CERTS_DIR)
     for (const warning of certificates.warnings) log.warn(warning)
-    const administrator = await findAdministrator(settings)
+    const store = await openDatabase(context)
+    const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
+    const ingest = startIngest(context, store, directory)
+    const administrator = await ensureAdministrator({
+      path: passwordPath(settings),
+      username: settings.MQTT_USERNAME,
+      password: settings.MQTT_PASSWORD,
+    })
     let listeners: readonly Listener[] = []
     try {
-      const store = await openDatabase(context)
-      const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
-      const ingest = startIngest(context, store, directory)
       const broker = await openBroker(context, administrator.name, directory, ingest)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
         life.started(listener.address, listener.close),
       )
-      const summary = startSummary(context.tally, log)
-      life.started('summary', summary.stop)
     } finally {
-      const { name: user, madePassword: password } = administrator
-      if (user !== undefined && password !== undefined) {
-        const mqttPort = listeners.find(({ scheme }) => scheme === 'mqtt')?.port ?? settings.MQTT_PORT
-        print(welcomeText({ user, password, mqttPort }))
-      }
+      // Also after a failure: the password is kept nowhere.
+      const registersDevices = unknownDevices(context) === 'register'
+      const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
+      if (welcome !== undefined) print(welcome)
     }
+    const summary = startSummary(context.tally, log)
+    life.started('summary', summary.stop)
     context.readiness.set('listeners', () => !life.signal.aborted)
     const addresses = listeners.map(({ address }) => address)
-    log.info(
-      {
-        listening: webAddress === undefined ? addresses : [...addresses, webAddress],
-        database: describeDatabase(databaseAddress(settings)),
-        sessions: settings.REDIS_URL === undefined ? 'in memory' : 'in Redis',
-      },
-      'ready',
-    )
+    const listening = webAddress === undefined ? addresses : [...addresses, webAddress]
+    const sessions = settings.REDIS_URL === undefined ? 'in memory' : 'in Redis'
+    log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
   }
 
   return { start, stop: life.stop }
@@ -96,10 +109,9 @@ async function serveHealth({ settings, life, readiness }: Context): Promise<stri
   return web.address
 }
 
-async function openDatabase({ settings, log, life, readiness }: Context): Promise<Store> {
-  const address = databaseAddress(settings)
-  const open = (): Promise<Store> => openStore(address, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
-  const store = address.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
+async function openDatabase({ settings, database, log, life, readiness }: Context): Promise<Store> {
+  const open = (): Promise<Store> => openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
+  const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
   life.started('store', store.close)
   readiness.set('store', () => store.ping().then(() => true))
   const historyKeeper = startHistoryKeeper(store, settings.HISTORY_DAYS, log)
@@ -107,19 +119,15 @@ async function openDatabase({ settings, log, life, readiness }: Context): Promis
   return store
 }
 
-function startIngest(
-  { settings, log, tally, life }: Context,
-  store: Store,
-  directory: DeviceDirectory,
-): Ingest {
-  const isSqlite = databaseAddress(settings).kind === 'sqlite'
+function startIngest(context: Context, store: Store, directory: DeviceDirectory): Ingest {
+  const { settings, log, tally, life } = context
   const ingest = createIngest({
     store,
     directory,
     tally,
     log,
     zoneOffsetMinutes: settings.DB_TIME_ZONE,
-    unknownDevices: settings.UNKNOWN_DEVICES ?? (isSqlite ? 'register' : 'reject'),
+    unknownDevices: unknownDevices(context),
     acknowledges: settings.INGEST_ACK,
     flushAfterMs: settings.INGEST_FLUSH_MS,
     maxBatch: settings.INGEST_BATCH,
@@ -140,7 +148,7 @@ async function openBroker(
   life.started('sessions', sessions.close)
   readiness.set('sessions', () => sessions.isReady())
   const authenticator = createAuthenticator({
-    passwords: createPasswords(await readPasswordFile(join(settings.CONFIG_DIR, 'passwd'))),
+    passwords: createPasswords(await readPasswordFile(passwordPath(settings))),
     administrator,
     devices,
     allowsAnonymous: settings.ALLOW_ANONYMOUS,
@@ -158,10 +166,10 @@ async function openBroker(
   return broker
 }
 
-function findAdministrator(settings: Settings) {
-  return ensureAdministrator({
-    path: join(settings.CONFIG_DIR, 'passwd'),
-    username: settings.MQTT_USERNAME,
-    password: settings.MQTT_PASSWORD,
-  })
+function unknownDevices({ settings, database }: Context): 'register' | 'reject' {
+  return settings.UNKNOWN_DEVICES ?? (database.kind === 'sqlite' ? 'register' : 'reject')
+}
+
+function passwordPath(settings: Settings): string {
+  return join(settings.CONFIG_DIR, 'passwd')
 }

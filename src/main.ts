@@ -3,12 +3,15 @@ import { createApp } from './app.js'
 import { runCli } from './cli/run-cli.js'
 import { ConfigError } from './config/config-error.js'
 import { loadSettings } from './config/load.js'
+import type { Settings } from './config/options.js'
 import { createLogger } from './log/logger.js'
 import { StoreError } from './store/store-error.js'
 
+const readSettings = (): Settings => loadSettings(process.env, process.cwd())
+
 /** Runs the server until a signal, and returns the exit code. */
 async function serve(): Promise<number> {
-  const settings = loadSettings(process.env, process.cwd())
+  const settings = readSettings()
   const log = createLogger(settings)
   const app = createApp(settings, log, (text) => process.stdout.write(text))
   let stopped: Promise<void> | undefined
@@ -36,7 +39,7 @@ async function serve(): Promise<number> {
 }
 
 try {
-  process.exitCode = await runCli(process.argv.slice(2), { serve })
+  process.exitCode = await runCli(process.argv.slice(2), { serve, readSettings })
 } catch (error) {
   const isExpected = error instanceof ConfigError || error instanceof StoreError
   process.stderr.write(

@@ -1,4 +1,4 @@
-import { loadSettings } from '../config/load.js'
+import type { Settings } from '../config/options.js'
 import { certsCommand } from './certs.js'
 import { checkCommand } from './check.js'
 import type { CliContext } from './cli-context.js'
@@ -17,6 +17,14 @@ damselfly COMMAND --help says more. Settings come from the environment or a .env
 directory; README.md lists them.
 `
 
+/** What the command line needs of the process. */
+export interface CliParts {
+  /** Runs the server, and returns the exit code. */
+  readonly serve: () => Promise<number>
+  /** Reads the settings; throws a ConfigError when one is wrong. */
+  readonly readSettings: () => Settings
+}
+
 type Command = (argv: readonly string[], context: CliContext) => Promise<number>
 
 const commands: ReadonlyMap<string, Command> = new Map([
@@ -28,12 +36,9 @@ const commands: ReadonlyMap<string, Command> = new Map([
 
 /**
  * Runs what the command line asks for and returns the exit code: 0, 1 when it could not be done, 2 when it
- * was called wrongly. `serve` runs the server.
+ * was called wrongly.
  */
-export async function runCli(
-  argv: readonly string[],
-  { serve }: { serve: () => Promise<number> },
-): Promise<number> {
+export async function runCli(argv: readonly string[], { serve, readSettings }: CliParts): Promise<number> {
   const [name = 'start', ...rest] = argv
   if (name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(HELP)
@@ -46,7 +51,7 @@ export async function runCli(
     return 2
   }
   const { stdin, stdout, stderr } = process
-  return command(rest, { settings: loadSettings(process.env, process.cwd()), stdin, stdout, stderr })
+  return command(rest, { settings: readSettings(), stdin, stdout, stderr })
 }
 
 async function start(rest: readonly string[], serve: () => Promise<number>): Promise<number> {

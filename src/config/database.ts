@@ -1,45 +1,29 @@
 import { join } from 'node:path'
 import { ConfigError } from './config-error.js'
+import { type DatabaseAddress, type MysqlAddress, parseDatabaseUrl } from './database-url.js'
 import type { Settings } from './options.js'
-
-/** Where the readings go. */
-export type DatabaseAddress = MysqlAddress | SqliteAddress
-
-/** A MySQL or MariaDB server and the schema in it. */
-export interface MysqlAddress {
-  readonly kind: 'mysql'
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly password: string
-  readonly database: string
-}
-
-/** An embedded SQLite file. */
-export interface SqliteAddress {
-  readonly kind: 'sqlite'
-  readonly path: string
-}
 
 type Variables = Pick<
   Settings,
   'DATABASE_URL' | 'DB_HOST' | 'DB_PORT' | 'DB_NAME' | 'DB_USER' | 'DB_PASSWORD' | 'DATA_DIR'
 >
 
+const PARTS = ['DB_HOST', 'DB_NAME', 'DB_USER', 'DB_PASSWORD'] as const
+
 /**
  * The database that the settings name: `DATABASE_URL`, else the platform's `DB_*`, else the embedded one.
  *
- * @throws ConfigError CONFIG_VALUE for a URL that is none, CONFIG_CONFLICT for a half-filled or doubled set.
+ * @throws ConfigError CONFIG_CONFLICT for a half-filled or doubled set.
  */
 export function databaseAddress(settings: Variables): DatabaseAddress {
-  if (settings.DATABASE_URL !== undefined) {
-    if (settings.DB_HOST !== undefined) {
-      throw new ConfigError('CONFIG_CONFLICT', 'DATABASE_URL and DB_HOST are both set; keep one of them')
-    }
-    return fromUrl(settings.DATABASE_URL)
+  const fromUrl = settings.DATABASE_URL === undefined ? undefined : parseDatabaseUrl(settings.DATABASE_URL)
+  if (fromUrl !== undefined) {
+    const doubled = PARTS.find((name) => settings[name] !== undefined)
+    if (doubled === undefined) return fromUrl
+    throw new ConfigError('CONFIG_CONFLICT', `DATABASE_URL and ${doubled} are both set; keep one of them`)
   }
   if (settings.DB_HOST !== undefined) return fromParts(settings, settings.DB_HOST)
-  const stray = (['DB_NAME', 'DB_USER', 'DB_PASSWORD'] as const).find((name) => settings[name] !== undefined)
+  const stray = PARTS.find((name) => settings[name] !== undefined)
   if (stray !== undefined) {
     throw new ConfigError(
       'CONFIG_CONFLICT',
@@ -63,48 +47,6 @@ function fromParts(settings: Variables, host: string): MysqlAddress {
     throw new ConfigError('CONFIG_CONFLICT', `DB_HOST is set without ${missing}; set ${missing} too`)
   }
   return { kind: 'mysql', host, port: settings.DB_PORT, user, password: settings.DB_PASSWORD ?? '', database }
-}
-
-function fromUrl(text: string): DatabaseAddress {
-  if (text.startsWith('sqlite:')) {
-    const path = text.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')
-    if (path !== '') return { kind: 'sqlite', path }
-  }
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const database = url?.pathname.slice(1) ?? ''
-  if (
-    url === undefined ||
-    !/^(mysql|mariadb):$/.test(url.protocol) ||
-    url.hostname === '' ||
-    database === '' ||
-    database.includes('/') // an open slash in a password makes the rest of it look like a path
-  ) {
-    throw invalidUrl()
-  }
-  return {
-    kind: 'mysql',
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 3306 : Number(url.port),
-    user: decoded(url.username),
-    password: decoded(url.password),
-    database: decoded(database),
-  }
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    throw invalidUrl()
-  }
-}
-
-function invalidUrl(): ConfigError {
-  return new ConfigError(
-    'CONFIG_VALUE',
-    'DATABASE_URL (not shown) is no database; expected mysql://user:password@host:3306/name with special ' +
-      'characters percent-encoded, or sqlite:path',
-  )
 }
 
 function bracketed(host: string): string {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { parseDatabaseUrl } from './database-url.js'
 import { choice, flag, integer, port, text, zoneOffset } from './option.js'
 
 /**
@@ -37,6 +38,8 @@ export const options = {
   DATA_DIR: text('data', { description: 'Folder of the SQLite files', descriptionZh: 'SQLite 文件所在目录' }),
   DATABASE_URL: text(undefined, {
     isSecret: true,
+    accepts: (value) => parseDatabaseUrl(value) !== undefined,
+    expected: 'mysql://user:password@host:3306/name with special characters percent-encoded, or sqlite:path',
     defaultText: '`sqlite:$DATA_DIR/damselfly.db`',
     description:
       '`mysql://user:password@host:3306/name` or `sqlite:path`; a part with special characters is percent-encoded',
@@ -99,7 +102,11 @@ export const options = {
     description: 'How many messages share a transaction at the most',
     descriptionZh: '一个事务最多包含的消息数',
   }),
-  HISTORY: flag(true, { description: 'Keep every reading', descriptionZh: '保存每一条读数' }),
+  HISTORY: flag(true, {
+    defaultText: 'on',
+    description: 'Keep every reading: `on` or `off`',
+    descriptionZh: '是否保存每一条读数：`on` 或 `off`',
+  }),
   HISTORY_DAYS: integer(30, 1, 36_500, {
     description: 'and for how many days',
     descriptionZh: '读数保存天数',

@@ -49,7 +49,7 @@ function decodeStatus(message: JsonObject): Decoded {
     const text = message[name]
     if (typeof text !== 'string') return undefined
     if (accepts(text)) return text
-    omissions.push({ what, name: text.slice(0, 50) })
+    omissions.push({ what, name })
     return undefined
   }
   const deviceStatus = column('status', 'bad-status-text', (text) => isPrintable(text, 20))

@@ -36,7 +36,7 @@ export function createMessageLog(log: Logger): MessageLog {
     },
     omitted(deviceName, omissions) {
       for (const { what, name } of omissions) {
-        warn(deviceName, what, 'a part of a message was left out', { name })
+        warn(deviceName, what, 'a part of a message was left out', { part: name })
       }
     },
   }

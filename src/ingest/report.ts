@@ -61,7 +61,7 @@ export type Decoded =
   | { readonly report: Report; readonly omissions: readonly Omitted[] }
   | { readonly rejected: RejectReason; readonly omissions: readonly Omitted[] }
 
-/** What was left out, and the name it had (shortened; it comes from a peer). */
+/** What was left out, and the name of the part (shortened; it comes from a peer). */
 export interface Omitted {
   readonly what: Omission
   readonly name: string

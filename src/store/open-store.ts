@@ -1,4 +1,4 @@
-import type { DatabaseAddress } from '../config/database.js'
+import type { DatabaseAddress } from '../config/database-url.js'
 import { openMysqlStore } from './mysql/open-mysql-store.js'
 import { openSqliteStore } from './sqlite/open-sqlite-store.js'
 import type { Store } from './store.js'

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from '#src/config/config-error.js'
-import { type DatabaseAddress, databaseAddress, describeDatabase } from '#src/config/database.js'
+import { databaseAddress, describeDatabase } from '#src/config/database.js'
+import type { DatabaseAddress } from '#src/config/database-url.js'
 import { loadSettings } from '#src/config/load.js'
 
 const PASSWORD = 'hunter2'
@@ -92,12 +93,15 @@ describe('the database', () => {
   ])('cannot be a URL with %s, and the error keeps it to itself', (_what, url) => {
     const { code, message } = failure({ DATABASE_URL: url })
     expect(code).toBe('CONFIG_VALUE')
-    expect(message).toMatch(/^CONFIG_VALUE: DATABASE_URL \(not shown\).* expected mysql:\/\/.* sqlite:path$/)
+    expect(message).toMatch(
+      /^CONFIG_VALUE: DATABASE_URL = \(not shown\) .*expected mysql:\/\/.* sqlite:path$/,
+    )
     expect(message).not.toContain(PASSWORD)
   })
 
   it.each([
     [['DATABASE_URL', 'DB_HOST'], { DATABASE_URL: `mysql://a:${PASSWORD}@b/c`, DB_HOST: 'db' }],
+    [['DATABASE_URL', 'DB_NAME'], { DATABASE_URL: 'sqlite:a.db', DB_NAME: 'readings' }],
     [['DB_HOST', 'DB_NAME'], { DB_HOST: 'db', DB_USER: 'ann', DB_PASSWORD: PASSWORD }],
     [['DB_HOST', 'DB_USER'], { DB_HOST: 'db', DB_NAME: 'readings', DB_PASSWORD: PASSWORD }],
     [['DB_NAME', 'DB_HOST'], { DB_NAME: 'readings' }],

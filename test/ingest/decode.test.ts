@@ -247,12 +247,12 @@ describe('a status message', () => {
     [
       'a status text too long',
       `{"status":"${'s'.repeat(21)}"}`,
-      `status={"status":"${'s'.repeat(21)}"} -bad-status-text:${'s'.repeat(21)}`,
+      `status={"status":"${'s'.repeat(21)}"} -bad-status-text:status`,
     ],
     [
       'an address that is none',
       '{"ip_address":"1.2.3"}',
-      'status={"ip_address":"1.2.3"} -bad-ip-address:1.2.3',
+      'status={"ip_address":"1.2.3"} -bad-ip-address:ip_address',
     ],
     ['no JSON', 'online', 'bad-json'],
     ['an array', '[]', 'not-an-object'],

@@ -62,13 +62,15 @@ export async function startMariadb(options: readonly string[] = []): Promise<Run
   const folder = await mkdtemp(join(tmpdir(), 'damselfly-mariadb-'))
   let stop = (): Promise<void> => rm(folder, { recursive: true, force: true })
   try {
-    await promisify(execFile)(programPath('mariadb-install-db'), [
+    const install = [
       '--no-defaults',
       `--datadir=${join(folder, 'data')}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
       ...asRoot(),
-    ])
+    ]
+    const env = { ...process.env, TMPDIR: folder }
+    await promisify(execFile)(programPath('mariadb-install-db'), install, { env })
     const port = await freePort()
     const server = spawnServer(folder, port, options)
     stop = async () => {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { MysqlAddress } from '../../config/database.js'
+import type { MysqlAddress } from '../../config/database-url.js'
 import { formatIso } from '../date-time.js'
 import { pruneStep } from '../prune-walk.js'
 import type { Store } from '../store.js'
