@@ -1,10 +1,8 @@
 #!/usr/bin/env node
-import { createApp } from './app.js'
 import { runCli } from './cli/run-cli.js'
 import { ConfigError } from './config/config-error.js'
 import { loadSettings } from './config/load.js'
 import type { Settings } from './config/options.js'
-import { createLogger } from './log/logger.js'
 import { StoreError } from './store/store-error.js'
 
 const readSettings = (): Settings => loadSettings(process.env, process.cwd())
@@ -12,6 +10,8 @@ const readSettings = (): Settings => loadSettings(process.env, process.cwd())
 /** Runs the server until a signal, and returns the exit code. */
 async function serve(): Promise<number> {
   const settings = readSettings()
+  const { createLogger } = await import('./log/logger.js')
+  const { createApp } = await import('./app.js')
   const log = createLogger(settings)
   const app = createApp(settings, log, (text) => process.stdout.write(text))
   let stopped: Promise<void> | undefined

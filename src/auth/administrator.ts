@@ -22,19 +22,19 @@ export interface Administrator {
   readonly madePassword?: string
 }
 
-const firstName = 'admin'
+const FIRST_NAME = 'admin'
 
 /** 24 characters of base64url, which need no quotes in a shell or a sketch. */
-const firstPasswordBytes = 18
+const FIRST_PASSWORD_BYTES = 18
 
 /**
  * The start of a new password file. Every comment holds a colon with text behind it: at one that does not,
  * mosquitto_passwd 2.0.11 takes the file for corrupt, drops the rest of it, and reports success.
  */
-const firstComments = [
+const FIRST_COMMENTS = [
   '# User names and password hashes: one user a line, as mosquitto_passwd and damselfly passwd write them.',
   '# Whom the next line names: that user may read and write everything. Remove the line and nobody may.',
-  `# administrator: ${firstName}`,
+  `# administrator: ${FIRST_NAME}`,
 ]
 
 /**
@@ -85,15 +85,15 @@ async function fromSettings(
 }
 
 async function makeFirst(path: string): Promise<Administrator> {
-  const bytes = randomBytes(firstPasswordBytes)
+  const bytes = randomBytes(FIRST_PASSWORD_BYTES)
   // One bit less keeps the first character a letter: after a leading dash a program would look for an option.
   bytes.writeUInt8(bytes.readUInt8(0) & 0x7f, 0)
   const madePassword = bytes.toString('base64url')
-  const entry = `${firstName}:${await hashPassword(madePassword)}`
+  const entry = `${FIRST_NAME}:${await hashPassword(madePassword)}`
   try {
-    await replaceFile(path, [...firstComments, entry, ''].join('\n'))
+    await replaceFile(path, [...FIRST_COMMENTS, entry, ''].join('\n'))
   } catch (error) {
     throw new ConfigError('PASSWORD_FILE', `${path} cannot be written (${String(error)}); check its folder`)
   }
-  return { name: firstName, madePassword }
+  return { name: FIRST_NAME, madePassword }
 }

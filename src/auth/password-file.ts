@@ -24,7 +24,7 @@ type Line =
   | { readonly kind: 'user'; readonly name: string; readonly hash: PasswordHash }
 
 /** A byte-order mark and a line, as their bytes in Latin-1: see `linesOf`. */
-const byteOrderMark = '\u00ef\u00bb\u00bf'
+const BYTE_ORDER_MARK = '\u00ef\u00bb\u00bf'
 
 /**
  * Reads a password file; an absent one has no users.
@@ -139,7 +139,7 @@ async function contentOf(path: string): Promise<string | undefined> {
 
 function linesOf(content: string | undefined): string[] {
   if (content === undefined) return []
-  const text = content.startsWith(byteOrderMark) ? content.slice(byteOrderMark.length) : content
+  const text = content.startsWith(BYTE_ORDER_MARK) ? content.slice(BYTE_ORDER_MARK.length) : content
   const lines = text.split('\n')
   if (lines.at(-1) === '') lines.pop()
   return lines

@@ -18,23 +18,23 @@ export type PasswordHash =
       readonly key: Buffer
     }
 
-const keyBytes = 64
+const KEY_BYTES = 64
 
 /** Mosquitto 2.0 writes 12 bytes, and drops every entry whose salt has another length. */
-const saltBytes = 12
+const SALT_BYTES = 12
 
 /**
  * About 85 ms of one core (Node 20, the CI machine). Damselfly pays it once a user and start, since it
  * remembers a verified login; Mosquitto, which reads the same file, stops for it at every connection, so
  * OWASP's 210,000 would be too much there. Mosquitto's own 101 are no obstacle to a thief of the file.
  */
-const newHashIterations = 100_000
+const NEW_HASH_ITERATIONS = 100_000
 
 /** Some 8 s of one core: no file can occupy the thread pool for longer with one login. */
-const maxIterations = 10_000_000
+const MAX_ITERATIONS = 10_000_000
 
 /** A salt of several kilobytes is a damaged file, not a password. */
-const maxSaltBytes = 1024
+const MAX_SALT_BYTES = 1024
 
 /** Reads a hash in one of Mosquitto's two formats; `undefined` when it is neither or out of bounds. */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
@@ -58,7 +58,7 @@ export function explainUnreadableHash(text: string): string {
   if (!text.startsWith('$')) return 'is not hashed'
   const [, type = '', iterations] = text.split('$')
   if (type === '7' && iterationCount(iterations) === undefined) {
-    return `has an iteration count outside 1 to ${maxIterations}`
+    return `has an iteration count outside 1 to ${MAX_ITERATIONS}`
   }
   if (type === '6' || type === '7') return `is a damaged $${type}$ hash`
   return 'is hashed in a format other than $6$ and $7$'
@@ -68,28 +68,28 @@ export function explainUnreadableHash(text: string): string {
 export async function verifyPassword(hash: PasswordHash, password: Buffer | string): Promise<boolean> {
   const key =
     hash.kind === 'pbkdf2'
-      ? await derive(password, hash.salt, hash.iterations, keyBytes, 'sha512')
+      ? await derive(password, hash.salt, hash.iterations, KEY_BYTES, 'sha512')
       : createHash('sha512').update(password).update(hash.salt).digest()
   return timingSafeEqual(key, hash.key)
 }
 
 /** Hashes a password as `$7$`, with a salt of its own, for Damselfly and Mosquitto alike. */
 export async function hashPassword(password: string): Promise<string> {
-  const salt = randomBytes(saltBytes)
-  const key = await derive(password, salt, newHashIterations, keyBytes, 'sha512')
-  return `$7$${newHashIterations}$${salt.toString('base64')}$${key.toString('base64')}`
+  const salt = randomBytes(SALT_BYTES)
+  const key = await derive(password, salt, NEW_HASH_ITERATIONS, KEY_BYTES, 'sha512')
+  return `$7$${NEW_HASH_ITERATIONS}$${salt.toString('base64')}$${key.toString('base64')}`
 }
 
 function iterationCount(text: string | undefined): number | undefined {
   if (text === undefined || !/^[1-9]\d{0,7}$/.test(text)) return undefined
   const count = Number(text)
-  return count <= maxIterations ? count : undefined
+  return count <= MAX_ITERATIONS ? count : undefined
 }
 
 function saltAndKey(salt: string | undefined, key: string | undefined) {
   const parts = { salt: fromBase64(salt), key: fromBase64(key) }
-  if (parts.salt === undefined || parts.salt.length > maxSaltBytes) return undefined
-  if (parts.key === undefined || parts.key.length !== keyBytes) return undefined
+  if (parts.salt === undefined || parts.salt.length > MAX_SALT_BYTES) return undefined
+  if (parts.key === undefined || parts.key.length !== KEY_BYTES) return undefined
   return { salt: parts.salt, key: parts.key }
 }
 

@@ -31,13 +31,13 @@ export interface PasswordsOptions {
 }
 
 /** libuv's pool has 4 threads (UV_THREADPOOL_SIZE), which file and name look-ups need as well. */
-const defaultConcurrency = 2
+const DEFAULT_CONCURRENCY = 2
 
 /** At two times 85 ms the last of these waits for 85 s, longer than a client does; each holds its password. */
-const defaultMaxWaiting = 2000
+const DEFAULT_MAX_WAITING = 2000
 
 /** Entries of some 100 bytes, one for each user and password in use; beyond, the oldest is checked again. */
-const maxRemembered = 10_000
+const MAX_REMEMBERED = 10_000
 
 /**
  * Checks passwords against those of `file`. A login that was right is remembered, as an HMAC under a key that
@@ -46,10 +46,10 @@ const maxRemembered = 10_000
  */
 export function createPasswords(
   { users }: Pick<PasswordFile, 'users'>,
-  { concurrency = defaultConcurrency, maxWaiting = defaultMaxWaiting }: PasswordsOptions = {},
+  { concurrency = DEFAULT_CONCURRENCY, maxWaiting = DEFAULT_MAX_WAITING }: PasswordsOptions = {},
 ): Passwords {
   const secret = randomBytes(32)
-  const right = new LRUCache<string, true>({ max: maxRemembered })
+  const right = new LRUCache<string, true>({ max: MAX_REMEMBERED })
   const running = new Map<string, Promise<boolean>>()
   const limited = createLimit(concurrency, maxWaiting)
   const standIn = createStandIn(users, secret)

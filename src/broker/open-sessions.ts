@@ -1,6 +1,5 @@
 import type { Logger } from '../log/logger.js'
 import { createMemorySessions } from './memory-sessions.js'
-import { openRedisSessions } from './redis-sessions.js'
 import type { Sessions } from './sessions.js'
 
 /** The sessions at `redisUrl`, or in memory where there is none. */
@@ -9,5 +8,7 @@ export async function openSessions(
   log: Logger,
   signal: AbortSignal,
 ): Promise<Sessions> {
-  return redisUrl === undefined ? createMemorySessions() : openRedisSessions(redisUrl, log, signal)
+  if (redisUrl === undefined) return createMemorySessions()
+  const { openRedisSessions } = await import('./redis-sessions.js') // loads only where it is used
+  return openRedisSessions(redisUrl, log, signal)
 }

@@ -5,7 +5,7 @@ import { distinctNames, isDnsName } from '../listen/host-names.js'
 import type { CliContext } from './cli-context.js'
 import { CommandError, runCommand } from './run-command.js'
 
-const help = `Usage: damselfly certs                      make the certificates that are missing, or show them
+const HELP = `Usage: damselfly certs                      make the certificates that are missing, or show them
        damselfly certs --renew              make a new server certificate from the existing CA
        damselfly certs [--renew] --name N   for this host name or IP address as well (may be repeated)
 
@@ -24,7 +24,7 @@ export function certsCommand(argv: readonly string[], context: CliContext): Prom
   return runCommand(context, 'certs', async () => {
     const { isHelp, isRenewal, names } = parse(argv)
     if (isHelp) {
-      context.stdout.write(help)
+      context.stdout.write(HELP)
       return
     }
     const folder = context.settings.CERTS_DIR

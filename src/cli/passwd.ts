@@ -6,7 +6,7 @@ import type { CliContext } from './cli-context.js'
 import { readPassword } from './read-password.js'
 import { CommandError, runCommand } from './run-command.js'
 
-const help = `Usage: damselfly passwd set USER      add a user, or change the password of one
+const HELP = `Usage: damselfly passwd set USER      add a user, or change the password of one
        damselfly passwd delete USER   remove a user
        damselfly passwd list          list the users
 
@@ -14,7 +14,7 @@ The users are in the file passwd of CONFIG_DIR, which Mosquitto and mosquitto_pa
 set asks for the password twice; where standard input is not a terminal, its first line is the password.
 `
 
-const takenUp = 'a running server takes that up at its next start'
+const TAKEN_UP = 'a running server takes that up at its next start'
 
 /**
  * `damselfly passwd`, which edits the password file of `CONFIG_DIR`.
@@ -26,7 +26,7 @@ export function passwdCommand(argv: readonly string[], context: CliContext): Pro
   return runCommand(context, 'passwd', async () => {
     const { isHelp, words } = parse(argv)
     if (isHelp) {
-      context.stdout.write(help)
+      context.stdout.write(HELP)
       return
     }
     const [action, user, ...rest] = words
@@ -46,14 +46,14 @@ async function set(path: string, user: string, context: CliContext): Promise<voi
   await readPasswordFile(path)
   const hash = await hashPassword(await readPassword(context, user))
   const what = (await setPassword(path, user, hash)) === 'added' ? 'added' : 'changed the password of'
-  context.stdout.write(`${what} ${user} in ${path}; ${takenUp}\n`)
+  context.stdout.write(`${what} ${user} in ${path}; ${TAKEN_UP}\n`)
 }
 
 async function remove(path: string, user: string, context: CliContext): Promise<void> {
   const { administrator } = await readPasswordFile(path)
   if (!(await deleteUser(path, user)))
     throw CommandError.failed(`${path} has no user ${JSON.stringify(user)}`)
-  context.stdout.write(`deleted ${user} from ${path}; ${takenUp}\n`)
+  context.stdout.write(`deleted ${user} from ${path}; ${TAKEN_UP}\n`)
   if (user === administrator) {
     context.stdout.write(`${user} was the administrator; now nobody is, until ${path} has that user again\n`)
   }

@@ -4,7 +4,7 @@ import type { CliContext } from './cli-context.js'
 import { CommandError } from './run-command.js'
 
 /** The longest password that an MQTT CONNECT can carry, in bytes [MQTT-3.1.3.5]. */
-const maxPasswordBytes = 65_535
+const MAX_PASSWORD_BYTES = 65_535
 
 /**
  * Asks for a new password: twice and unseen on a terminal, else the first line of standard input.
@@ -15,8 +15,8 @@ export async function readPassword(context: CliContext, user: string): Promise<s
   const password =
     context.stdin.isTTY === true ? await askTwice(context, user) : await firstLine(context.stdin)
   if (password === '') throw CommandError.failed('an empty password is refused')
-  if (Buffer.byteLength(password) > maxPasswordBytes) {
-    throw CommandError.failed(`a password has at most ${maxPasswordBytes} bytes`)
+  if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
+    throw CommandError.failed(`a password has at most ${MAX_PASSWORD_BYTES} bytes`)
   }
   return password
 }
@@ -59,7 +59,7 @@ async function firstLine(stdin: NodeJS.ReadableStream): Promise<string> {
     chunks.push(end === -1 ? bytes : bytes.subarray(0, end))
     length += bytes.length
     // Whatever comes without end is no password, and is not gathered any further than to say so.
-    if (end !== -1 || length > 2 * maxPasswordBytes) break
+    if (end !== -1 || length > 2 * MAX_PASSWORD_BYTES) break
   }
   try {
     const line = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))

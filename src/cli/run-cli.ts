@@ -1,9 +1,5 @@
 import type { Settings } from '../config/options.js'
-import { certsCommand } from './certs.js'
-import { checkCommand } from './check.js'
 import type { CliContext } from './cli-context.js'
-import { deviceCommand } from './device.js'
-import { passwdCommand } from './passwd.js'
 
 const HELP = `Usage: damselfly [COMMAND]
 
@@ -27,11 +23,12 @@ export interface CliParts {
 
 type Command = (argv: readonly string[], context: CliContext) => Promise<number>
 
-const commands: ReadonlyMap<string, Command> = new Map([
-  ['check', checkCommand],
-  ['passwd', passwdCommand],
-  ['device', deviceCommand],
-  ['certs', certsCommand],
+/** Each loads what it needs, and nothing else. */
+const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['check', async () => (await import('./check.js')).checkCommand],
+  ['passwd', async () => (await import('./passwd.js')).passwdCommand],
+  ['device', async () => (await import('./device.js')).deviceCommand],
+  ['certs', async () => (await import('./certs.js')).certsCommand],
 ])
 
 /**
@@ -45,12 +42,13 @@ export async function runCli(argv: readonly string[], { serve, readSettings }: C
     return 0
   }
   if (name === 'start') return start(rest, serve)
-  const command = commands.get(name)
-  if (command === undefined) {
+  const loadCommand = commands.get(name)
+  if (loadCommand === undefined) {
     process.stderr.write(`damselfly: unknown command ${JSON.stringify(name)}\n\n${HELP}`)
     return 2
   }
   const { stdin, stdout, stderr } = process
+  const command = await loadCommand()
   return command(rest, { settings: readSettings(), stdin, stdout, stderr })
 }
 

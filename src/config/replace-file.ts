@@ -4,10 +4,10 @@ import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:f
 import { basename, dirname, join } from 'node:path'
 
 /** A folder that takes no new file may hold one that can be written: a file mounted into a container. */
-const cannotCreate = new Set(['EACCES', 'EPERM', 'EROFS'])
+const CANNOT_CREATE = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /** A file that is itself a mount point cannot be renamed over (rename(2): EBUSY; EXDEV across mounts). */
-const cannotRename = new Set(['EBUSY', 'EXDEV'])
+const CANNOT_RENAME = new Set(['EBUSY', 'EXDEV'])
 
 /**
  * Makes `data` the whole content of the file at `path`, so that a crash at any moment leaves either the old
@@ -41,7 +41,7 @@ export async function replaceFile(path: string, data: string | Buffer, mode = 0o
 
 function canRewrite(error: unknown): boolean {
   const code = errorCode(error)
-  return code !== undefined && (cannotCreate.has(code) || cannotRename.has(code))
+  return code !== undefined && (CANNOT_CREATE.has(code) || CANNOT_RENAME.has(code))
 }
 
 async function writeTemporary(

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { ConfigError } from '../config/config-error.js'
 import { errorCode, replaceFile } from '../config/replace-file.js'
 
-const fileNames = ['ca.crt', 'ca.key', 'server.crt', 'server.key'] as const
+const FILE_NAMES = ['ca.crt', 'ca.key', 'server.crt', 'server.key'] as const
 
 /** A file of the folder, each in PEM. */
-export type CertificateFile = (typeof fileNames)[number]
+export type CertificateFile = (typeof FILE_NAMES)[number]
 
 /** What a folder of certificates holds; an absent file has no entry. */
 export interface CertificateFolder {
@@ -20,7 +20,7 @@ export interface CertificateFolder {
 /** @throws ConfigError CERTIFICATE_FILE for a file that is there and cannot be read. */
 export async function readFolder(path: string): Promise<CertificateFolder> {
   const files: Partial<Record<CertificateFile, string>> = {}
-  for (const name of fileNames) {
+  for (const name of FILE_NAMES) {
     try {
       files[name] = await readFile(join(path, name), 'utf8')
     } catch (error) {

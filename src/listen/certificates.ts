@@ -12,7 +12,6 @@ import {
   wrong,
 } from './certificate-folder.js'
 import { distinctNames, hostNames, isDnsName } from './host-names.js'
-import { issueServer, makeAuthority, makeKey, toPem } from './issue-certificate.js'
 
 /** What the TLS listeners serve, and what is to be said of it. */
 export interface Certificates {
@@ -43,9 +42,9 @@ export interface CertificateOptions {
 }
 
 /** Enough for a person to notice a warning in the log and act. */
-const warnBeforeMs = 30 * 86_400_000
+const WARN_BEFORE_MS = 30 * 86_400_000
 
-const ownPairInstead =
+const OWN_PAIR_INSTEAD =
   'put a server.crt and server.key of your own there, or move ca.crt and ca.key away to have new ones made'
 
 /**
@@ -95,10 +94,12 @@ async function withAuthority(
 ): Promise<CertificateFolder> {
   const { 'ca.crt': certificate, 'ca.key': pem } = folder.files
   if (certificate !== undefined) return folder
+  // Loaded where it is used, once in the life of a folder: it takes a third of a start.
+  const { makeAuthority, makeKey, toPem } = await import('./issue-certificate.js')
   // A key without its certificate is what a crash between these two files leaves behind.
   const key = pem === undefined ? await makeKey() : parseKey(folder.path, 'ca.key', pem)
   const made = await makeAuthority(key, options.now ?? new Date()).catch((error: unknown) => {
-    throw wrong(folder.path, 'ca.key', `cannot sign (${String(error)})`, ownPairInstead)
+    throw wrong(folder.path, 'ca.key', `cannot sign (${String(error)})`, OWN_PAIR_INSTEAD)
   })
   const withKey = pem === undefined ? await withFile(folder, 'ca.key', toPem(key)) : folder
   return withFile(withKey, 'ca.crt', made)
@@ -108,6 +109,7 @@ async function withServer(
   folder: CertificateFolder,
   options: CertificateOptions,
 ): Promise<CertificateFolder> {
+  const { issueServer, makeKey, toPem } = await import('./issue-certificate.js')
   const now = options.now ?? new Date()
   const authority = authorityOf(folder, now)
   const pem = folder.files['server.key']
@@ -115,7 +117,7 @@ async function withServer(
   const names = distinctNames([...hostNames(), ...(options.names ?? [])])
   const request = { names, key, now }
   const issued = await issueServer(authority, request).catch((error: unknown) => {
-    throw wrong(folder.path, 'ca.key', `cannot sign (${String(error)})`, ownPairInstead)
+    throw wrong(folder.path, 'ca.key', `cannot sign (${String(error)})`, OWN_PAIR_INSTEAD)
   })
   const withKey = pem === undefined ? await withFile(folder, 'server.key', toPem(key)) : folder
   return withFile(withKey, 'server.crt', issued)
@@ -125,11 +127,11 @@ function authorityOf({ path, files }: CertificateFolder, now: Date): { certifica
   const { 'ca.crt': certificate, 'ca.key': key } = files
   if (certificate === undefined || key === undefined) {
     const missing = certificate === undefined ? 'ca.crt' : 'ca.key'
-    throw wrong(path, missing, 'is missing, so no server certificate can be signed', ownPairInstead)
+    throw wrong(path, missing, 'is missing, so no server certificate can be signed', OWN_PAIR_INSTEAD)
   }
   const parsed = parsePair(path, { name: 'ca.crt', pem: certificate }, { name: 'ca.key', pem: key })
-  if (!parsed.ca) throw wrong(path, 'ca.crt', 'is not the certificate of a CA', ownPairInstead)
-  if (now > new Date(parsed.validTo)) throw wrong(path, 'ca.crt', 'has expired', ownPairInstead)
+  if (!parsed.ca) throw wrong(path, 'ca.crt', 'is not the certificate of a CA', OWN_PAIR_INSTEAD)
+  if (now > new Date(parsed.validTo)) throw wrong(path, 'ca.crt', 'has expired', OWN_PAIR_INSTEAD)
   return { certificate, key }
 }
 
@@ -186,7 +188,7 @@ function timeWarnings(
       : '`damselfly certs --renew` makes a new one where ca.key is present'
   if (now < from) return [`${path} is valid only from ${from.toISOString()}; check the clock`]
   if (now > to) return [`${path} expired on ${day}, and clients refuse it; ${remedy}`]
-  return to.getTime() - now.getTime() < warnBeforeMs ? [`${path} expires on ${day}; ${remedy}`] : []
+  return to.getTime() - now.getTime() < WARN_BEFORE_MS ? [`${path} expires on ${day}; ${remedy}`] : []
 }
 
 /** Whether `authority` has signed the server's certificate, or one of the chain behind it. */

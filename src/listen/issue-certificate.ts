@@ -37,19 +37,19 @@ export interface ServerRequest {
   readonly now: Date
 }
 
-const dayMs = 86_400_000
+const DAY_MS = 86_400_000
 
 /** Devices keep the CA for good, and there is no way to send them another: ten years. */
-const authorityDays = 3650
+const AUTHORITY_DAYS = 3650
 
 /**
  * Apple's systems refuse a server certificate that is valid for more than 825 days, also below a CA of one's
  * own (support.apple.com/103769), and both ends count. Devices do not notice a new one: they know the CA alone.
  */
-const serverDays = 824
+const SERVER_DAYS = 824
 
 /** For clients whose clocks are slow: within the days above. */
-const backdateMs = dayMs
+const BACKDATE_MS = DAY_MS
 
 const generate = promisify(generateKeyPair)
 
@@ -72,8 +72,8 @@ export async function makeAuthority(key: KeyObject, now: Date): Promise<string> 
     keys: { privateKey: signingKey, publicKey },
     signingAlgorithm: algorithm,
     serialNumber: serialNumber(),
-    notBefore: new Date(now.getTime() - backdateMs),
-    notAfter: new Date(now.getTime() - backdateMs + authorityDays * dayMs),
+    notBefore: new Date(now.getTime() - BACKDATE_MS),
+    notAfter: new Date(now.getTime() - BACKDATE_MS + AUTHORITY_DAYS * DAY_MS),
     extensions: [
       new BasicConstraintsExtension(true, 0, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -94,7 +94,7 @@ export async function issueServer(authority: CertificateAndKey, request: ServerR
   const { signingKey, algorithm } = await imported(createPrivateKey(authority.key))
   const { publicKey } = await imported(request.key)
   const issuerKeyId = issuer.getExtension(SubjectKeyIdentifierExtension)?.keyId
-  const notBefore = request.now.getTime() - backdateMs
+  const notBefore = request.now.getTime() - BACKDATE_MS
   const certificate = await X509CertificateGenerator.create({
     subject: 'CN=Damselfly',
     issuer: issuer.subjectName,
@@ -103,7 +103,7 @@ export async function issueServer(authority: CertificateAndKey, request: ServerR
     signingAlgorithm: algorithm,
     serialNumber: serialNumber(),
     notBefore: new Date(notBefore),
-    notAfter: new Date(Math.min(notBefore + serverDays * dayMs, issuer.notAfter.getTime())),
+    notAfter: new Date(Math.min(notBefore + SERVER_DAYS * DAY_MS, issuer.notAfter.getTime())),
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),

@@ -36,11 +36,10 @@ export async function listen(
   { host, port }: ListenAddress,
 ): Promise<Listener> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(refusedAddress(error, setting, host, port)))
-    server.listen({ host, port, backlog: BACKLOG }, () => {
-      server.removeAllListeners('error')
-      resolve()
-    })
+    // It stays: an error after the promise has resolved is a connection that could not be accepted, which
+    // concerns nobody else, and would end the process if nobody listened.
+    server.on('error', (error: NodeJS.ErrnoException) => reject(refusedAddress(error, setting, host, port)))
+    server.listen({ host, port, backlog: BACKLOG }, resolve)
   })
   const bound = server.address()
   const actual = typeof bound === 'object' && bound !== null ? bound.port : port

@@ -21,6 +21,9 @@ const MAX_UNREAD_BYTES = 65_536
 /** An upgrade request is one packet; whoever takes longer is no client. */
 const UPGRADE_TIMEOUT_MS = 10_000
 
+/** What a peer may take for its side of the closing handshake, before its socket is destroyed. */
+const CLOSE_TIMEOUT_MS = 2000
+
 /** MQTT over WebSocket. */
 export function listenWebsocket(
   address: ListenAddress,
@@ -61,12 +64,15 @@ function serve(
     response.writeHead(426, { 'content-type': 'text/plain', connection: 'close', upgrade: 'websocket' })
     response.end('MQTT over WebSocket is spoken here: connect with an MQTT client, subprotocol mqtt.\n')
   })
-  const sockets = new websocket.Server({
+  const serverOptions = {
     server,
     maxPayload: options.maxPacketBytes,
     perMessageDeflate: false, // MQTT packets are too small to gain from it
-    handleProtocols: (offered) => SUBPROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
-  })
+    handleProtocols: (offered: Set<string>) => SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
+    closeTimeout: CLOSE_TIMEOUT_MS, // of ws 8.19, which its types lack
+  }
+  const sockets = new websocket.Server(serverOptions)
+  sockets.on('error', () => undefined) // the HTTP server's own, repeated here; `listen` sees to them
   sockets.on('stream', (stream, request) => {
     limitUnread(stream)
     broker.accept(stream, { transport, address: request.socket.remoteAddress ?? '' })
@@ -84,6 +90,11 @@ function limitUnread(stream: websocket.WebSocketDuplex): void {
   socket.on('message', (data: Buffer) => {
     unreadBytes += data.length
     if (unreadBytes > MAX_UNREAD_BYTES) socket.pause()
+  })
+  stream.once('close', () => {
+    // The peer's side of the closing handshake comes behind all that it has sent, which nobody reads any more.
+    socket.removeAllListeners('message')
+    socket.resume()
   })
   stream.read = (size?: number): unknown => {
     const chunk: unknown = read(size)

@@ -39,7 +39,7 @@ const MAX_LOCK_RETRIES = 3
 const sessionSettings = (zone: string): string =>
   `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '${zone}', ` +
   'SESSION innodb_lock_wait_timeout = 5, SESSION lock_wait_timeout = 5'
-const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
+const ISOLATION = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
 /** Makes a pool of at most `limit` connections; connects when first used. */
 export function mysqlConnections(address: MysqlAddress, limit: number, zone: string): MysqlConnections {
@@ -53,7 +53,7 @@ export function mysqlConnections(address: MysqlAddress, limit: number, zone: str
     const known = sessions.get(connection.connection)
     if (known !== undefined) return known
     await connection.query(sessionSettings(zone))
-    await connection.query(isolation)
+    await connection.query(ISOLATION)
     const db = drizzle({ client: connection })
     sessions.set(connection.connection, db)
     return db
