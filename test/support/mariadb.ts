@@ -21,6 +21,10 @@ export interface Mariadb {
 
 /** One that these tests started. */
 export interface RunningMariadb extends Mariadb {
+  /** Ends the server with SIGKILL; its files stay. */
+  crash(): Promise<void>
+  /** Starts it again where it was. */
+  restart(): Promise<void>
   /** Ends the server and removes its files. */
   stop(): Promise<void>
 }
@@ -72,13 +76,21 @@ export async function startMariadb(options: readonly string[] = []): Promise<Run
     const env = { ...process.env, TMPDIR: folder }
     await promisify(execFile)(programPath('mariadb-install-db'), install, { env })
     const port = await freePort()
-    const server = spawnServer(folder, port, options)
+    let server = spawnServer(folder, port, options)
     stop = async () => {
-      await end(server)
+      await end(server, 'SIGTERM')
       await rm(folder, { recursive: true, force: true })
     }
     await untilReady(server, port, join(folder, 'log'))
-    return { ...mariadbAt(port), stop }
+    return {
+      ...mariadbAt(port),
+      stop,
+      crash: () => end(server, 'SIGKILL'),
+      async restart() {
+        server = spawnServer(folder, port, options)
+        await untilReady(server, port, join(folder, 'log'))
+      },
+    }
   } catch (error) {
     await stop()
     throw error
@@ -134,11 +146,11 @@ async function untilReady(server: ChildProcess, port: number, log: string): Prom
   }
 }
 
-async function end(server: ChildProcess): Promise<void> {
+async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return
   const ended = once(server, 'exit')
   const timer = setTimeout(() => server.kill('SIGKILL'), STOP_TIMEOUT_MS)
-  server.kill('SIGTERM')
+  server.kill(signal)
   await ended
   clearTimeout(timer)
 }
