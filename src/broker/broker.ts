@@ -1,15 +1,16 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
-import { noAccess } from '../auth/access.js'
+import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Logger } from '../log/logger.js'
-import { createRateLimit } from '../log/rate-limit.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
 import type { Connection, Peer } from './connection.js'
+import { createFaultLog } from './fault-log.js'
 import { createInlet } from './inlet.js'
-import { createPublishing, type InboundPublish, type PublishingParts } from './publishing.js'
+import { createLogin, type Login, LoginCode } from './login.js'
+import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import type { Sessions } from './sessions.js'
 import { createTurns } from './turns.js'
 
@@ -41,13 +42,6 @@ const DRAIN_TIMEOUT_MS = 20_000
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
 
-const MINUTE_MS = 60_000
-const MAX_LOGGED_FAULTS = 10_000
-
-/** MQTT 3.1.1, table 3.1. */
-const SERVER_UNAVAILABLE = 3
-const NOT_AUTHORIZED = 5
-
 const LOGIN_REFUSED = 'the login was refused'
 
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
@@ -72,73 +66,85 @@ class DroppingAedes extends Aedes {
 
 /** Starts a broker. Aedes keeps sessions, subscriptions and retained messages; what it may do is decided here. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { log } = options
+  const { ingest, log, sessions, tally } = options
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
-  const faultLog = createRateLimit(MINUTE_MS, MAX_LOGGED_FAULTS)
-  const publishing = createPublishing({
-    ingest: options.ingest,
-    isReceived: options.sessions.isReceived,
-    tally: options.tally,
-    log,
+  const faults = createFaultLog(log)
+  const aedes = createAedes(options, {
+    connectionOf: (client) => (client === null ? undefined : connections.get(client)),
+    login: createLogin({ authenticator: options.authenticator, tally, faults }),
+    publishing: createPublishing({ ingest, isReceived: sessions.isReceived, tally, log }),
   })
-
-  const authenticate = async (
-    client: Client,
-    user: string | undefined,
-    password: Buffer | undefined,
-  ): Promise<AuthenticateError | undefined> => {
-    const connection = connections.get(client)
-    try {
-      const identity = await options.authenticator.authenticate(user, password)
-      if (identity !== undefined && connection !== undefined) {
-        connection.identity = identity
-        return undefined
-      }
-    } catch (error) {
-      logFault(client, `cannot decide on a login: ${String(error)}`)
-      return refusal(SERVER_UNAVAILABLE)
-    }
-    options.tally.loginsFailed += 1
-    if (faultLog.admit(`login ${connection?.peer.address} ${user}`) !== undefined) {
-      log.warn({ client: client.id, user, address: connection?.peer.address }, 'a login was refused')
-    }
-    return refusal(NOT_AUTHORIZED)
+  const onFault = (client: Client, { message }: Error): void => {
+    // A refused login has had its line.
+    if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
   }
+  aedes.on('clientError', onFault)
+  aedes.on('connectionError', onFault)
+  aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
+  await aedes.listen()
 
-  const logFault = (client: Client, fault: string): void => {
-    const peer = connections.get(client)?.peer
-    if (faultLog.admit(`${peer?.address} ${client.id} ${fault}`) === undefined) return
-    log.info({ client: client.id, ...peer, fault }, 'a connection ended with a fault')
+  return {
+    accept(stream, peer) {
+      const client = aedes.handle(stream)
+      const inlet = createInlet(stream, {
+        maxPacketBytes: options.maxPacketBytes,
+        onFault: (fault) => faults.fault(client.id, peer, fault),
+      })
+      const connection: Connection = { peer, inlet, turns: createTurns(), identity: undefined, isFull: false }
+      connections.set(client, connection)
+      open.set(stream, connection)
+      stream.once('close', () => open.delete(stream))
+    },
+    async stop(withinMs) {
+      for (const connection of open.values()) connection.inlet.hold(true)
+      await Promise.race([settle(ingest, open), delay(withinMs, undefined, { ref: false })])
+      await new Promise<void>((resolve) => aedes.close(resolve))
+    },
   }
+}
 
-  const accessOf = (client: Client) => connections.get(client)?.identity?.access ?? noAccess
+/** What decides for Aedes. */
+interface Deciders {
+  /** `undefined` for the will of a client that is not connected here. */
+  readonly connectionOf: (client: Client | null) => Connection | undefined
+  readonly login: Login
+  readonly publishing: Publishing
+}
 
+function createAedes(
+  { sessions, maxKeepAliveSeconds }: BrokerOptions,
+  { connectionOf, login, publishing }: Deciders,
+): DroppingAedes {
+  const accessOf = (client: Client): Access => connectionOf(client)?.identity?.access ?? noAccess
   const aedes = new DroppingAedes({
     concurrency: 0, // its default of 100 lets one slow subscriber hold up all, and end the process
-    persistence: options.sessions.persistence,
-    mq: options.sessions.emitter,
+    persistence: sessions.persistence,
+    mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
     drainTimeout: DRAIN_TIMEOUT_MS,
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
     preConnect(client, packet, done) {
       const seconds = packet.keepalive ?? 0
-      const isTooLong =
-        options.maxKeepAliveSeconds < 65_535 && (seconds === 0 || seconds > options.maxKeepAliveSeconds)
+      const isTooLong = maxKeepAliveSeconds < 65_535 && (seconds === 0 || seconds > maxKeepAliveSeconds)
       if (isTooLong) {
         done(new Error(`a keep alive of ${seconds} s`), false)
         return
       }
-      connections.get(client)?.inlet.setSilenceLimit(seconds * 1500) // [MQTT-3.1.2-24]
+      connectionOf(client)?.inlet.setSilenceLimit(seconds * 1500) // [MQTT-3.1.2-24]
       packet.keepalive = 0 // the inlet knows better than Aedes when a client was not listened to
       done(null, true)
     },
     authenticate(client, user, password, done) {
-      void authenticate(client, user, password).then((error) => done(error ?? null, error === undefined))
+      const connection = connectionOf(client)
+      if (connection === undefined) return // closed before Aedes asked
+      void login(connection, client.id, user, password).then((code) =>
+        code === LoginCode.accepted ? done(null, true) : done(refusal(code), null),
+      )
     },
     authorizePublish(client, packet, done) {
-      const connection = client === null ? undefined : connections.get(client)
+      const connection = connectionOf(client)
       if (client === null || connection === undefined) {
         done(new Error('a will whose client is not known here'))
         return
@@ -157,32 +163,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     authorizeForward: (client, packet) =>
       accessOf(client).mayReceive(packet.topic) && !AEDES_TOPIC.test(packet.topic) ? packet : null,
   })
-  const onFault = (client: Client, { message }: Error): void => {
-    if (message !== LOGIN_REFUSED) logFault(client, message) // a refused login has had its line
-  }
-  aedes.on('clientError', onFault)
-  aedes.on('connectionError', onFault)
-  aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
-  await aedes.listen()
-
-  return {
-    accept(stream, peer) {
-      const client = aedes.handle(stream)
-      const inlet = createInlet(stream, {
-        maxPacketBytes: options.maxPacketBytes,
-        onFault: (fault) => logFault(client, fault),
-      })
-      const connection: Connection = { peer, inlet, turns: createTurns(), identity: undefined, isFull: false }
-      connections.set(client, connection)
-      open.set(stream, connection)
-      stream.once('close', () => open.delete(stream))
-    },
-    async stop(withinMs) {
-      for (const connection of open.values()) connection.inlet.hold(true)
-      await Promise.race([settle(options.ingest, open), delay(withinMs, undefined, { ref: false })])
-      await new Promise<void>((resolve) => aedes.close(resolve))
-    },
-  }
+  return aedes
 }
 
 /** Waits until every publish has had its answer, and every answer has left for the kernel. */
@@ -209,6 +190,6 @@ function toInbound(client: Client, packet: PublishPacket): InboundPublish {
   }
 }
 
-function refusal(returnCode: number): AuthenticateError {
+function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {
   return Object.assign(new Error(LOGIN_REFUSED), { returnCode })
 }

@@ -1,0 +1,38 @@
+import type { Logger } from '../log/logger.js'
+import { createRateLimit } from '../log/rate-limit.js'
+import type { Peer } from './connection.js'
+
+/** Says in the log what went wrong with connections: for each cause once a minute. */
+export interface FaultLog {
+  /** A connection that ended otherwise than by DISCONNECT. */
+  fault(clientId: string, peer: Peer | undefined, fault: string): void
+  /** A login with a wrong name or password. */
+  refused(clientId: string, peer: Peer | undefined, user: string | undefined): void
+}
+
+const MINUTE_MS = 60_000
+
+/** Names and addresses come from peers; so many of them are remembered. */
+const MAX_KEYS = 10_000
+
+/** Names of peers are shortened in the log. */
+const MAX_LOGGED_NAME = 64
+
+/** Writes to `log`. */
+export function createFaultLog(log: Logger): FaultLog {
+  const limit = createRateLimit(MINUTE_MS, MAX_KEYS)
+  return {
+    fault(clientId, peer, fault) {
+      if (limit.admit(`${peer?.address} ${clientId} ${fault}`) === undefined) return
+      log.info({ client: shorten(clientId), ...peer, fault }, 'a connection ended with a fault')
+    },
+    refused(clientId, peer, user) {
+      if (limit.admit(`login ${peer?.address} ${user}`) === undefined) return
+      log.warn({ client: shorten(clientId), user: shorten(user), ...peer }, 'a login was refused')
+    },
+  }
+}
+
+function shorten(name: string | undefined | null): string | undefined {
+  return name?.slice(0, MAX_LOGGED_NAME)
+}
