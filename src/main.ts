@@ -18,7 +18,10 @@ async function serve(): Promise<number> {
   const stop = (signal: NodeJS.Signals): void => {
     if (stopped !== undefined) {
       log.warn({ signal }, 'a second signal; ending at once')
-      process.exit(130)
+      // As if nobody had listened, because an exit waits for a thread that is in the middle of a call.
+      process.removeAllListeners(signal)
+      process.kill(process.pid, signal)
+      process.exit(130) // still here: as a container's first process, which the kernel spares
     }
     log.info({ signal }, 'stopping: finishing what was received')
     stopped = app.stop().then(() => {

@@ -30,6 +30,8 @@ declare module 'aedes-persistence-redis/asyncPersistence.js' {
       client: { readonly id: string },
       packet: { readonly messageId: number },
     ): Promise<object>
+    /** The retained messages that match any of the filters. */
+    createRetainedStreamCombi(patterns: readonly string[]): AsyncIterable<unknown>
   }
 
   export = RedisPersistence

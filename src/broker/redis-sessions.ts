@@ -1,4 +1,5 @@
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
+import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import { Redis } from 'ioredis'
 import MQEmitterRedis from 'mqemitter-redis'
@@ -14,6 +15,13 @@ const MAX_SESSION_DELIVERY = 100_000
 const PACKET_TTL_S = 604_800
 
 const MINUTE_MS = 60_000
+
+/** Aedes pipes retained messages to their subscriber, and this package returns them as a plain iterable. */
+class StreamingRedisPersistence extends RedisPersistence {
+  override createRetainedStreamCombi(patterns: readonly string[]): Readable {
+    return Readable.from(super.createRetainedStreamCombi(patterns))
+  }
+}
 
 /**
  * Sessions, retained messages and the traffic between instances in Redis. Waits until Redis answers.
@@ -57,7 +65,7 @@ export async function openRedisSessions(url: string, log: Logger, signal: AbortS
   // It repeats its connections' errors there, and would end the process if nobody listened.
   const state: unknown = Reflect.get(emitter, 'state')
   if (state instanceof EventEmitter) state.on('error', () => undefined)
-  const persistence = new RedisPersistence({
+  const persistence = new StreamingRedisPersistence({
     conn,
     maxSessionDelivery: MAX_SESSION_DELIVERY,
     packetTTL: () => PACKET_TTL_S,
@@ -77,6 +85,12 @@ export async function openRedisSessions(url: string, log: Logger, signal: AbortS
   }
 }
 
-async function untilReady(connection: Redis, signal: AbortSignal): Promise<void> {
-  if (connection.status !== 'ready') await once(connection, 'ready', { signal })
+/** Errors meanwhile are each an attempt that failed, and ioredis makes the next one by itself. */
+function untilReady(connection: Redis, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    if (connection.status === 'ready') resolve()
+    else connection.once('ready', () => resolve())
+  })
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
+import { ensureAdministrator } from '../auth/administrator.js'
 import { readPasswordFile } from '../auth/password-file.js'
 import { openSessions } from '../broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from '../config/database.js'
@@ -118,9 +119,13 @@ async function probeCertificates(settings: Settings): Promise<string> {
 
 async function probePasswords(settings: Settings): Promise<string> {
   const path = join(settings.CONFIG_DIR, 'passwd')
+  const { MQTT_USERNAME: username, MQTT_PASSWORD: password } = settings
+  // With one of the two it writes nothing, and refuses what the start refuses.
+  if ((username === undefined) !== (password === undefined)) {
+    await ensureAdministrator({ path, username, password })
+  }
   const file = await readPasswordFile(path)
-  if (!file.exists && settings.MQTT_USERNAME === undefined)
-    return `${path} would be made, with an administrator`
-  const administrator = settings.MQTT_USERNAME ?? file.administrator
+  if (!file.exists && username === undefined) return `${path} would be made, with an administrator`
+  const administrator = username ?? file.administrator
   return `${path}, ${file.users.size} users, administrator ${administrator ?? '(none)'}`
 }

@@ -92,8 +92,14 @@ function limitUnread(stream: websocket.WebSocketDuplex): void {
     if (unreadBytes > MAX_UNREAD_BYTES) socket.pause()
   })
   stream.once('close', () => {
-    // The peer's side of the closing handshake comes behind all that it has sent, which nobody reads any more.
+    // The peer's side of the closing handshake comes behind all that it has sent, which nobody reads any more;
+    // who goes on sending does not want to hear of it.
+    unreadBytes = 0
     socket.removeAllListeners('message')
+    socket.on('message', (data: Buffer) => {
+      unreadBytes += data.length
+      if (unreadBytes > MAX_UNREAD_BYTES) socket.terminate()
+    })
     socket.resume()
   })
   stream.read = (size?: number): unknown => {
