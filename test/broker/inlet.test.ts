@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createInlet } from '#src/broker/inlet.js'
+
+/** A publish of this many bytes, header included: fewer than 16,384. */
+function packet(bytes: number): Buffer {
+  const length = bytes - 3
+  return Buffer.concat([Buffer.from([0x30, (length % 128) | 128, length >> 7]), Buffer.alloc(length)])
+}
+
+/** Two ends of a TCP connection; what arrives at `ours` is read on 'readable', as Aedes does it. */
+async function socketPair(maxPacketBytes: number) {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const theirs = connect(address.port, '127.0.0.1')
+  const [ours]: Socket[] = await once(server, 'connection')
+  if (ours === undefined) throw new Error('no connection')
+  onTestFinished(() => {
+    theirs.destroy()
+    ours.destroy()
+    server.close()
+  })
+  const faults: string[] = []
+  const inlet = createInlet(ours, { maxPacketBytes, onFault: (fault) => faults.push(fault) })
+  const watchers = new Set<() => void>()
+  let readBytes = 0
+  ours.on('readable', () => {
+    const chunk: unknown = ours.read()
+    if (chunk instanceof Uint8Array) readBytes += chunk.length
+    for (const watch of [...watchers]) watch()
+  })
+  theirs.on('error', () => undefined)
+  const untilRead = (bytes: number): Promise<void> =>
+    new Promise((resolve) => {
+      const watch = (): void => {
+        if (readBytes < bytes) return
+        watchers.delete(watch)
+        resolve()
+      }
+      watchers.add(watch)
+      watch()
+    })
+  return { ours, theirs, inlet, faults, untilRead, readBytes: () => readBytes }
+}
+
+describe('An inlet', () => {
+  it('lets packets of up to the maximum through', async () => {
+    const { theirs, untilRead, faults, readBytes } = await socketPair(1000)
+    theirs.write(Buffer.concat(Array.from({ length: 50 }, () => packet(1000))))
+    await untilRead(50_000)
+    expect(readBytes()).toBe(50_000)
+    expect(faults).toEqual([])
+  })
+
+  it('ends the connection at the header of a larger one, and gives nothing of it', async () => {
+    const { ours, theirs, faults, untilRead, readBytes } = await socketPair(1000)
+    theirs.write(packet(1000))
+    await untilRead(1000)
+    const closed = once(theirs, 'close')
+    theirs.write(packet(1001).subarray(0, 3))
+    await closed
+    expect(faults).toEqual(['packet too large'])
+    expect(ours.destroyed).toBe(true)
+    expect(readBytes()).toBe(1000)
+  })
+
+  it('ends the connection at a malformed remaining length', async () => {
+    const { theirs, faults } = await socketPair(1000)
+    const closed = once(theirs, 'close')
+    theirs.write(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff]))
+    await closed
+    expect(faults).toEqual(['malformed remaining length'])
+  })
+
+  it('that is held gives nothing, fills the window of the peer, and goes on where it was', async () => {
+    const { theirs, inlet, untilRead, readBytes } = await socketPair(16_000)
+    inlet.hold(true)
+    // Far more than two kernels keep for one connection on the loopback.
+    const bytes = 64 * 1024 * 1024
+    const chunk = Buffer.concat(Array.from({ length: 64 }, () => packet(16_000)))
+    const count = Math.ceil(bytes / chunk.length)
+    const taken = new Promise<void>((resolve) => {
+      for (let index = 0; index < count; index += 1)
+        theirs.write(chunk, index === 0 ? () => resolve() : undefined)
+    })
+    await Promise.race([taken, once(theirs, 'drain')])
+    expect(readBytes()).toBe(0)
+    expect(theirs.writableLength).toBeGreaterThan(bytes / 2)
+    inlet.hold(false)
+    await untilRead(count * chunk.length)
+    expect(readBytes()).toBe(count * chunk.length)
+    expect(theirs.writableLength).toBe(0)
+  })
+
+  it('that is held twice goes on after the second release', async () => {
+    const { ours, theirs, inlet, untilRead, readBytes } = await socketPair(1000)
+    inlet.hold(true)
+    inlet.hold(true)
+    const arrived = once(ours, 'readable')
+    theirs.write(packet(1000))
+    await arrived
+    inlet.hold(false)
+    expect(readBytes()).toBe(0)
+    inlet.hold(false)
+    await untilRead(1000)
+    theirs.write(packet(1000))
+    await untilRead(2000)
+  })
+
+  it('announces nothing more when it is released after the end of its connection', async () => {
+    const { ours, theirs, inlet } = await socketPair(1000)
+    inlet.hold(true)
+    const arrived = once(ours, 'readable')
+    theirs.write(packet(1000))
+    await arrived
+    const closed = once(ours, 'close')
+    ours.destroy()
+    await closed
+    let announcements = 0
+    ours.on('readable', () => {
+      announcements += 1
+    })
+    inlet.hold(false)
+    expect(announcements).toBe(0)
+  })
+
+  it('[MQTT-3.1.2-24] ends the connection of a silent peer, and not one that it does not listen to', async () => {
+    const held = await socketPair(1000)
+    held.inlet.hold(true)
+    held.inlet.setSilenceLimit(20)
+    const never = await socketPair(1000)
+    never.inlet.setSilenceLimit(0)
+    const silent = await socketPair(1000)
+    const closed = once(silent.theirs, 'close')
+    silent.inlet.setSilenceLimit(60) // three times as long as the one that is held
+    await closed
+    expect(silent.faults).toEqual(['keep alive timeout'])
+    expect(never.faults).toEqual([])
+    expect(held.faults).toEqual([])
+    expect(held.ours.destroyed).toBe(false)
+    const heldClosed = once(held.theirs, 'close')
+    held.inlet.hold(false)
+    await heldClosed
+    expect(held.faults).toEqual(['keep alive timeout'])
+  })
+
+  it('reads ahead once for each time that it is told to, and not at once', async () => {
+    const { ours, inlet } = await socketPair(1000)
+    let announcements = 0
+    ours.on('readable', () => {
+      announcements += 1
+    })
+    inlet.readAhead()
+    inlet.readAhead()
+    expect(announcements).toBe(0)
+    await Promise.resolve()
+    expect(announcements).toBe(2)
+  })
+})

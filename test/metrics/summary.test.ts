@@ -1,0 +1,81 @@
+import { PassThrough } from 'node:stream'
+import { pino } from 'pino'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { startSummary, summarize } from '#src/metrics/summary.js'
+import { countReason, createTally } from '#src/metrics/tally.js'
+
+const MINUTE_MS = 60_000
+
+describe('The summary', () => {
+  it('says what came, what became of it, and how fast it comes', () => {
+    const tally = createTally()
+    Object.assign(tally, {
+      received: 2000,
+      stored: 1990,
+      dropped: 3,
+      batches: 100,
+      connections: 5,
+      connectionsTotal: 9,
+      connectionsRefused: 2,
+      loginsFailed: 1,
+      publishesDenied: 4,
+      lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
+    })
+    for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
+    const before = { receivedAt: 500, storedAt: 490, timeMs: 0 }
+    expect(summarize(tally, before, 5 * MINUTE_MS)).toEqual({
+      uptimeSeconds: expect.any(Number),
+      connections: 5,
+      connectionsTotal: 9,
+      connectionsRefused: 2,
+      loginsFailed: 1,
+      received: 2000,
+      stored: 1990,
+      rejected: { 'bad json': 2, 'no sensor': 1 },
+      dropped: 3,
+      denied: 4,
+      successRate: '99.50 %',
+      lastMessageAt: '2026-11-22T06:30:00.000Z',
+      receivedPerSecond: 5,
+      storedPerSecond: 5,
+      messagesPerBatch: 19.9,
+    })
+  })
+
+  it('of nothing has no division by zero in it', () => {
+    const summary = summarize(createTally(), { receivedAt: 0, storedAt: 0, timeMs: 7 }, 7)
+    expect(summary).toMatchObject({
+      rejected: {},
+      successRate: '100.00 %',
+      lastMessageAt: null,
+      receivedPerSecond: 0,
+      storedPerSecond: 0,
+      messagesPerBatch: 0,
+    })
+  })
+
+  it('is logged every 5 minutes with the rates since the one before, until it is stopped', () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const sink = new PassThrough()
+    const lines = (): unknown[] =>
+      String(sink.read() ?? '')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+    const tally = createTally()
+    const summary = startSummary(tally, pino(sink))
+    tally.received = 300
+    tally.stored = 150
+    vi.advanceTimersByTime(5 * MINUTE_MS - 1)
+    expect(lines()).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(lines()).toMatchObject([{ msg: 'summary', level: 30, receivedPerSecond: 1, storedPerSecond: 0.5 }])
+    tally.received = 900
+    vi.advanceTimersByTime(5 * MINUTE_MS)
+    expect(lines()).toMatchObject([{ received: 900, receivedPerSecond: 2, storedPerSecond: 0 }])
+    summary.stop()
+    vi.advanceTimersByTime(60 * MINUTE_MS)
+    expect(lines()).toEqual([])
+  })
+})
