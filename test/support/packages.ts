@@ -9,6 +9,8 @@ const packages: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
+  openssl: 'openssl',
+  script: 'bsdutils',
 }
 
 /** Servers live here on Debian, which a user's PATH leaves out. */
@@ -47,7 +49,7 @@ function missingPackages(): string[] {
 
 function instructions(missing: readonly string[], isDebian: boolean): string {
   if (isDebian) return `The tests need: sudo apt-get install --yes ${missing.join(' ')}`
-  if (process.platform === 'darwin') return 'The tests need: brew install mariadb redis mosquitto'
+  if (process.platform === 'darwin') return 'The tests need: brew install mariadb redis mosquitto openssl'
   const programs = Object.keys(packages).filter((program) => findProgram(program) === undefined)
   return `The tests need these programs on the PATH: ${programs.join(', ')}`
 }
