@@ -45,7 +45,7 @@ interface Context {
 }
 
 /** What received messages may take to be stored when the server stops; the rest stays unacknowledged. */
-const FINISH_WITHIN_MS = 6000
+const FINISH_WITHIN_MS = 5000
 
 /**
  * `print` shows text to whoever started the process; the log is for what goes on afterwards.

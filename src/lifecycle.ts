@@ -8,14 +8,14 @@ export interface Lifecycle {
   /** Registers what has just been started; throws when the stop has begun, having it stopped as well. */
   started(name: string, stop: () => unknown, withinMs?: number): void
   /**
-   * Stops everything, once, within 9 s. A part that fails or takes too long is named in the log and left
+   * Stops everything, once, within 8 s. A part that fails or takes too long is named in the log and left
    * behind.
    */
   stop(): Promise<void>
 }
 
 /** The server has promised to be gone after 10 s. */
-const STOP_ALL_WITHIN_MS = 9000
+const STOP_ALL_WITHIN_MS = 8000
 
 /** Every part is at least asked to stop. */
 const LEAST_MS = 50

@@ -22,8 +22,10 @@ function receiver(isReceived?: () => Promise<boolean>) {
           settles.push(settled)
         },
         () => {
-          session.add(`${packetIdentifier} ${clientId}`)
           events.push(`proceed ${name}`)
+          // As a broker does, it looks first and records then, a promise each.
+          const record = async () => session.add(`${packetIdentifier} ${clientId}`)
+          void Promise.resolve().then(() => Promise.resolve().then(record))
         },
       ),
     release: (clientId: string, packetIdentifier: number) =>

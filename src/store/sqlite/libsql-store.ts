@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { formatDateTime } from '../date-time.js'
 import { pruneStep } from '../prune-walk.js'
@@ -6,7 +7,7 @@ import type { StoreOptions } from '../store-options.js'
 import { addDevice, findDevice, removeDevice, reportDevice, reportDevices, setSecret } from './devices.js'
 import { historyWalk, readHistory } from './history.js'
 import { type OpenDatabase, openDatabase } from './sqlite-database.js'
-import { sqliteError, sqliteOpenError } from './sqlite-error.js'
+import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
 import { writeBatch } from './write-batch.js'
 
 /**
@@ -21,7 +22,7 @@ export async function openLibsqlStore(path: string, options: StoreOptions): Prom
     throw sqliteOpenError(error, path)
   })
   const { db } = database
-  const run = inTurn(path, database)
+  const { run, close } = inTurn(path, database)
   const now = (): string => formatDateTime(Date.now(), zoneOffsetMinutes)
   return {
     lanes: 1,
@@ -36,25 +37,48 @@ export async function openLibsqlStore(path: string, options: StoreOptions): Prom
     pruneHistory: (beforeMs, limit, cursor) =>
       run(() => db.transaction((tx) => pruneStep(historyWalk(tx), beforeMs, limit, cursor))),
     ping: () => run(async () => void (await db.run(sql`SELECT 1`))),
-    close: () => run(async () => database.close()),
+    close,
   }
 }
 
-/** Does one thing after the other: there is one connection, and a transaction holds it. */
-function inTurn(path: string, { reconnect }: OpenDatabase): <T>(work: () => Promise<T>) => Promise<T> {
+/** Calls that are done one after the other. */
+interface InTurn {
+  run<T>(work: () => Promise<T>): Promise<T>
+  /** Closes the file after what was called before, which waits no longer for a lock. */
+  close(): Promise<void>
+}
+
+/** How long a call waits for another process, such as the command line, to end its transaction. */
+const LOCKED_FOR_MS = 5000
+
+/** There is one connection, and a transaction holds it; so there is one call at a time. */
+function inTurn(path: string, { reconnect, close }: OpenDatabase): InTurn {
+  let isClosing = false
+
   async function attempt<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      const failure = sqliteError(error, path)
-      if (failure.code === 'STORE_UNAVAILABLE') await reconnect()
-      throw failure
+    for (const giveUpMs = performance.now() + LOCKED_FOR_MS; ; ) {
+      try {
+        return await work()
+      } catch (error) {
+        const failure = sqliteError(error, path)
+        if (failure.code === 'STORE_UNAVAILABLE') await reconnect()
+        if (!isBusy(error) || isClosing || performance.now() > giveUpMs) throw failure
+        await nextTurn() // lets a call to close in
+      }
     }
   }
+
   let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
+  const run = <T>(work: () => Promise<T>): Promise<T> => {
     const result = last.then(() => attempt(work))
-    last = result.catch(() => {})
+    last = result.catch(() => undefined)
     return result
+  }
+  return {
+    run,
+    close() {
+      isClosing = true
+      return run(async () => close())
+    },
   }
 }

@@ -23,8 +23,11 @@ export interface OpenDatabase {
   close(): void
 }
 
-/** How long to wait for another process, such as the command line, to end its transaction. */
-const BUSY_TIMEOUT_MS = 5000
+/**
+ * How long one attempt waits for a lock, in a call during which the thread cannot even be ended (libsql then
+ * ends the process). Who wants to wait longer tries again.
+ */
+const BUSY_TIMEOUT_MS = 500
 
 /** Opens or creates the file, private to this user because secrets are in it, and its tables. */
 export async function openDatabase(path: string): Promise<OpenDatabase> {

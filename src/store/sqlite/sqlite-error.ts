@@ -49,6 +49,11 @@ export function sqliteOpenError(error: unknown, path: string): StoreError {
   )
 }
 
+/** Whether another process has the file locked. */
+export function isBusy(error: unknown): boolean {
+  return failureOf(error).code === 'SQLITE_BUSY'
+}
+
 /** Whether a unique key refused a row. */
 export function isDuplicateKey(error: unknown): boolean {
   const { cause } = innermost(error)
