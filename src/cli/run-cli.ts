@@ -49,7 +49,15 @@ export async function runCli(argv: readonly string[], { serve, readSettings }: C
   }
   const { stdin, stdout, stderr } = process
   const command = await loadCommand()
-  return command(rest, { settings: readSettings(), stdin, stdout, stderr })
+  return command(rest, {
+    stdin,
+    stdout,
+    stderr,
+    // Read when they are asked for, so that a wrong one does not keep the help from being shown.
+    get settings() {
+      return readSettings()
+    },
+  })
 }
 
 async function start(rest: readonly string[], serve: () => Promise<number>): Promise<number> {

@@ -55,8 +55,16 @@ describe('damselfly', () => {
       const outcome = await damselfly(folder, argv)
       expect(outcome, argv.join(' ')).toMatchObject({ code: 1, stdout: '' })
       expect(outcome.stderr).toMatch(
-        /^damselfly: CONFIG_VALUE: INGEST_BATCH = "none" \(\.env\); expected .+\n$/,
+        /^damselfly( \w+)?: CONFIG_VALUE: INGEST_BATCH = "none" \(\.env\); expected .+\n$/,
       )
+    }
+  })
+
+  it('shows its help although a setting is wrong', async () => {
+    for (const command of ['check', 'passwd', 'device', 'certs']) {
+      const folder = await temporaryFolder()
+      await writeFile(join(folder, '.env'), 'INGEST_BATCH=none\n')
+      expect(await damselfly(folder, [command, '--help']), command).toMatchObject({ code: 0, stderr: '' })
     }
   })
 })

@@ -2,6 +2,7 @@ import { inArray, type SQL, sql } from 'drizzle-orm'
 import type { Batch, SensorChange } from '../batch.js'
 import { formatDateTime, formatDateTimeMs } from '../date-time.js'
 import { deviceRows, historyRows, sensorRows, timeColumn } from '../row-encoding.js'
+import { lateChanges, type StoredTime, staleAmong } from '../staleness.js'
 import type { MysqlDatabase } from './mysql-connections.js'
 import { splitRows } from './split-rows.js'
 import { deviceSensors } from './tables.js'
@@ -13,12 +14,6 @@ export interface WriteContext {
   /** The time of this write. */
   readonly nowMs: number
 }
-
-/**
- * A reading newer than this cannot be much behind what is stored (the columns hold seconds, and a stored
- * time in the future does not count), so that live batches are spared the look-up of stale ones.
- */
-const LIVE_WITHIN_MS = 1000
 
 /** Writes a batch through `tx`, a transaction: at best one statement a table. */
 export async function writeBatch(tx: MysqlDatabase, batch: Batch, context: WriteContext): Promise<void> {
@@ -32,12 +27,8 @@ export async function writeBatch(tx: MysqlDatabase, batch: Batch, context: Write
   for (const rows of splitRows(sensorRows(batch.sensors, dateTime), maxPacketBytes)) {
     await tx.execute(upsertSensors(rows, now))
   }
-  const late = batch.sensors.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
-  const stored = await storedTimes(tx, late)
-  const isStale = (change: SensorChange): boolean => {
-    const time = stored.get(change.deviceUuid)?.get(change.sensor)
-    return time !== undefined && time > dateTime(change.recordedAtMs)
-  }
+  const late = lateChanges(batch.sensors, nowMs)
+  const isStale = staleAmong(await storedTimes(tx, late), dateTime)
   for (const rows of splitRows(deviceRows(batch, dateTime, zoneOffsetMinutes, isStale), maxPacketBytes)) {
     await tx.execute(updateDevices(rows, now))
   }
@@ -82,24 +73,18 @@ function upsertSensors(rows: string, now: string): SQL {
       timestamp = IF(${isNewer}, r.recorded_at, device_sensors.timestamp)`
 }
 
-/** Stored times of the sensors of these changes' devices, by device uuid and sensor name. */
+/** Stored times of the sensors of these changes' devices. */
 async function storedTimes(
   tx: MysqlDatabase,
   changes: readonly SensorChange[],
-): Promise<Map<string, Map<string, string>>> {
-  const stored = new Map<string, Map<string, string>>()
-  if (changes.length === 0) return stored
+): Promise<readonly StoredTime[]> {
+  if (changes.length === 0) return []
   const uuids = [...new Set(changes.map((change) => change.deviceUuid))]
   const { deviceUuid, sensorName, timestamp } = deviceSensors
-  const rows = await tx
+  return tx
     .select({ deviceUuid, sensorName, timestamp })
     .from(deviceSensors)
     .where(inArray(deviceUuid, uuids))
-  for (const row of rows) {
-    const times = stored.get(row.deviceUuid) ?? new Map<string, string>()
-    stored.set(row.deviceUuid, times.set(row.sensorName, row.timestamp))
-  }
-  return stored
 }
 
 /**

@@ -3,14 +3,9 @@ import type { Batch, SensorChange } from '../batch.js'
 import { formatDateTime } from '../date-time.js'
 import { encodeJson } from '../encode-json.js'
 import { deviceRows, historyRows, sensorRows, timeColumn } from '../row-encoding.js'
+import { lateChanges, type StoredTime, staleAmong } from '../staleness.js'
 import type { SqliteDatabase } from './sqlite-database.js'
 import { deviceSensors } from './tables.js'
-
-/**
- * A reading newer than this cannot be much behind what is stored (the columns hold seconds, and a stored
- * time in the future does not count), so that live batches are spared the look-up of stale ones.
- */
-const LIVE_WITHIN_MS = 1000
 
 /** Writes a batch through `tx`, a transaction: one statement a table. `nowMs` is the time of this write. */
 export async function writeBatch(
@@ -28,12 +23,8 @@ export async function writeBatch(
   if (history.length > 0) await tx.run(insertHistory(encodeJson(history)))
   const sensors = sensorRows(batch.sensors, dateTime)
   if (sensors.length > 0) await tx.run(upsertSensors(encodeJson(sensors), now))
-  const late = batch.sensors.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
-  const stored = await storedTimes(tx, late)
-  const isStale = (change: SensorChange): boolean => {
-    const time = stored.get(change.deviceUuid)?.get(change.sensor)
-    return time !== undefined && time > dateTime(change.recordedAtMs)
-  }
+  const late = lateChanges(batch.sensors, nowMs)
+  const isStale = staleAmong(await storedTimes(tx, late), dateTime)
   const devices = deviceRows(batch, dateTime, zoneOffsetMinutes, isStale)
   if (devices.length > 0) await tx.run(updateDevices(encodeJson(devices), now))
 }
@@ -63,26 +54,20 @@ function upsertSensors(rows: string, now: string): SQL {
     WHERE excluded.timestamp >= device_sensors.timestamp OR device_sensors.timestamp > ${now}`
 }
 
-/** Stored times of the sensors of these changes' devices, by device uuid and sensor name. */
+/** Stored times of the sensors of these changes' devices. */
 async function storedTimes(
   tx: SqliteDatabase,
   changes: readonly SensorChange[],
-): Promise<Map<string, Map<string, string>>> {
-  const stored = new Map<string, Map<string, string>>()
-  if (changes.length === 0) return stored
+): Promise<readonly StoredTime[]> {
+  if (changes.length === 0) return []
   const uuids = [...new Set(changes.map((change) => change.deviceUuid))]
   const { deviceUuid, sensorName, timestamp } = deviceSensors
   // One parameter, for their number is limited.
   const listed = sql`(SELECT value FROM json_each(${encodeJson(uuids)}))`
-  const rows = await tx
+  return tx
     .select({ deviceUuid, sensorName, timestamp })
     .from(deviceSensors)
     .where(inArray(deviceUuid, listed))
-  for (const row of rows) {
-    const times = stored.get(row.deviceUuid) ?? new Map<string, string>()
-    stored.set(row.deviceUuid, times.set(row.sensorName, row.timestamp))
-  }
-  return stored
 }
 
 /**

@@ -1,0 +1,36 @@
+import type { SensorChange } from './batch.js'
+
+/** A sensor's time as `device_sensors` holds it: DATETIME text, which sorts as the times do. */
+export interface StoredTime {
+  readonly deviceUuid: string
+  readonly sensorName: string
+  readonly timestamp: string
+}
+
+/**
+ * A reading newer than this cannot be much behind what is stored (the columns hold seconds, and a stored
+ * time in the future does not count), so that live batches are spared the look-up of stale ones.
+ */
+const LIVE_WITHIN_MS = 1000
+
+/** The changes that something newer may be stored for; for an ordinary live batch, none. */
+export function lateChanges(changes: readonly SensorChange[], nowMs: number): readonly SensorChange[] {
+  return changes.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
+}
+
+/** Tells whether a newer reading than a change's is among the stored ones. */
+export function staleAmong(
+  stored: readonly StoredTime[],
+  dateTime: (timeMs: number) => string,
+): (change: SensorChange) => boolean {
+  const times = new Map(stored.map((row) => [keyOf(row.deviceUuid, row.sensorName), row.timestamp]))
+  return (change) => {
+    const time = times.get(keyOf(change.deviceUuid, change.sensor))
+    return time !== undefined && time > dateTime(change.recordedAtMs)
+  }
+}
+
+/** No sensor's name has a blank. */
+function keyOf(deviceUuid: string, sensor: string): string {
+  return `${sensor} ${deviceUuid}`
+}
