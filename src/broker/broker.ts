@@ -70,6 +70,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
+  let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
     login: createLogin({ authenticator: options.authenticator, tally, faults }),
@@ -91,7 +92,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         maxPacketBytes: options.maxPacketBytes,
         onFault: (fault) => faults.fault(client.id, peer, fault),
       })
-      const connection: Connection = { peer, inlet, turns: createTurns(), identity: undefined, isFull: false }
+      accepted += 1
+      const connection: Connection = {
+        number: accepted,
+        peer,
+        inlet,
+        turns: createTurns(),
+        identity: undefined,
+        isFull: false,
+      }
       connections.set(client, connection)
       open.set(stream, connection)
       stream.once('close', () => open.delete(stream))
@@ -149,9 +158,11 @@ function createAedes(
         done(new Error('a will whose client is not known here'))
         return
       }
-      publishing(connection, toInbound(client, packet), (verdict) => {
+      publishing(connection, toInbound(client, connection, packet), (verdict) => {
+        // Aedes would record it as received in whichever session has the client id by now.
+        const isOrphan = packet.qos === 2 && client.closed && client.clean && packet.messageId !== undefined
         if (verdict === 'drop') aedes.drop(packet)
-        done(null)
+        done(isOrphan ? new Error('the session has ended') : null)
       })
     },
     authorizeSubscribe(client, subscription, done) {
@@ -179,10 +190,11 @@ async function settle(
   )
 }
 
-function toInbound(client: Client, packet: PublishPacket): InboundPublish {
+function toInbound(client: Client, connection: Connection, packet: PublishPacket): InboundPublish {
   const { topic, payload, qos, messageId } = packet
   return {
     clientId: client.id,
+    session: client.clean ? `connection ${connection.number}` : `client ${client.id}`,
     topic,
     payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
     qos,

@@ -10,6 +10,8 @@ export interface Peer {
 
 /** What the broker knows of one connection beside what Aedes keeps. */
 export interface Connection {
+  /** Distinct among all connections of the process. */
+  readonly number: number
   readonly peer: Peer
   readonly inlet: Inlet
   readonly turns: Turns

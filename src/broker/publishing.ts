@@ -8,6 +8,11 @@ import { createReceivedOnce } from './received-once.js'
 /** A PUBLISH, or a will, that a client wants published. */
 export interface InboundPublish {
   readonly clientId: string
+  /**
+   * The client's session: a clean one ends with its connection, and the next may use the same packet
+   * identifiers for other messages [MQTT-3.1.2-6].
+   */
+  readonly session: string
   readonly topic: string
   readonly payload: Buffer
   readonly qos: 0 | 1 | 2
@@ -71,13 +76,13 @@ export function createPublishing(parts: PublishingParts): Publishing {
       end('drop')
       return
     }
-    const { topic, payload, qos, clientId, packetIdentifier } = publish
+    const { topic, payload, qos, clientId, session, packetIdentifier } = publish
     const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
     const store = (settled: () => void): void => {
       if (!parts.ingest.handle(message, settled)) settled()
     }
     if (qos === 2 && packetIdentifier !== undefined) {
-      receivedOnce.receive({ clientId, packetIdentifier }, store, () => end('publish'))
+      receivedOnce.receive({ clientId, session, packetIdentifier }, store, () => end('publish'))
     } else store(() => end('publish'))
     if (turns.length > 0) inlet.readAhead()
     closeWhenFull(connection)

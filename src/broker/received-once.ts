@@ -10,6 +10,8 @@ export interface ReceivedOnce {
 /** A QoS 2 message as its client names it. */
 export interface InboundQos2 {
   readonly clientId: string
+  /** The session that the packet identifier belongs to. */
+  readonly session: string
   readonly packetIdentifier: number
 }
 
@@ -33,8 +35,8 @@ export function createReceivedOnce(
   }
 
   return {
-    receive({ clientId, packetIdentifier }, store, proceed) {
-      const key = `${packetIdentifier} ${clientId}`
+    receive({ clientId, session, packetIdentifier }, store, proceed) {
+      const key = `${packetIdentifier} ${session}`
       const repeats = settling.get(key)
       if (repeats !== undefined) {
         repeats.push(proceed)

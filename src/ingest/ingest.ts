@@ -124,14 +124,16 @@ export function createIngest(options: IngestOptions): Ingest {
     lookingUp += 1
     const isHeld = lookingUp > maxQueued
     if (isHeld) arrival.message.hold(true)
-    const found = (device: Resolved): void => {
+    const found = (device: Resolved | 'refused-by-database'): void => {
       lookingUp -= 1
       if (isHeld) arrival.message.hold(false)
       if (typeof device === 'string') arrival.end(device)
       else queue(device, arrival)
     }
     devices.resolve(deviceName).then(found, (error: unknown) => {
-      if (!stopping.signal.aborted) options.log.error({ error: String(error) }, 'a device look-up failed')
+      if (stopping.signal.aborted) return
+      options.log.error({ error: String(error) }, 'a device look-up failed')
+      found('refused-by-database')
     })
   }
 

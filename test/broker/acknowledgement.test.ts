@@ -161,6 +161,28 @@ describe.each(['mysql', 'sqlite'] as const)('with %s', (kind) => {
     await subscriber.count('publish', 2)
   })
 
+  test('[MQTT-3.1.2-6] a packet identifier of a clean session that ended names another message in the next', async () => {
+    const committing = createSignal()
+    const { port } = await startTestBroker(delayed(store, () => committing.given))
+    const session = { clientId: `clean-${kind}`, clean: true }
+    const message = (value: number) => publish(1, `devices/clean-${kind}/data`, { a: value }, 2)
+    const first = await connectRaw(port, session)
+    first.send(message(1), { cmd: 'pingreq' })
+    await first.count('pingresp', 1)
+    first.socket.destroy()
+    const second = await connectRaw(port, session) // while the first message is on its way
+    second.send(message(2), { cmd: 'pingreq' })
+    await second.count('pingresp', 1)
+    second.socket.destroy()
+    const third = await connectRaw(port, session)
+    committing.give()
+    third.send(publish(2, `devices/clean-${kind}/data`, { a: 3 }, 1))
+    await third.count('puback', 1) // the first two are committed
+    third.send(message(4))
+    await third.count('pubrec', 1)
+    expect(await historyOf(`clean-${kind}`)).toEqual([1, 2, 3, 4])
+  })
+
   test('nothing is acknowledged while the store is away, and everything once it is back', async () => {
     let isAway = true
     const tried = createSignal()

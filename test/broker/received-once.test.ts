@@ -16,7 +16,7 @@ function receiver(isReceived?: () => Promise<boolean>) {
     settle: () => settles.shift()?.(),
     receive: (clientId: string, packetIdentifier: number, name = 'message') =>
       once.receive(
-        { clientId, packetIdentifier },
+        { clientId, session: clientId, packetIdentifier },
         (settled) => {
           events.push(`store ${name}`)
           settles.push(settled)
