@@ -28,12 +28,13 @@ export const options = {
     descriptionZh: '所有监听端口绑定的地址',
   }),
   CONFIG_DIR: text('config', {
-    description: 'Folder of `passwd`',
-    descriptionZh: '`passwd` 所在目录',
+    description: 'Folder of `passwd` and `acl.conf`',
+    descriptionZh: '`passwd` 与 `acl.conf` 所在目录',
   }),
   CERTS_DIR: text('certs', {
-    description: 'Folder of `ca.crt`, `server.crt` and `server.key`; made there when none exists',
-    descriptionZh: '`ca.crt`、`server.crt`、`server.key` 所在目录；都不存在时自动生成',
+    description:
+      'Folder of `ca.crt`, `server.crt` and `server.key`, made there when none exists, and of `ca.crl` if there is one',
+    descriptionZh: '`ca.crt`、`server.crt`、`server.key` 所在目录，都不存在时自动生成；也可放 `ca.crl`',
   }),
   DATA_DIR: text('data', { description: 'Folder of the SQLite files', descriptionZh: 'SQLite 文件所在目录' }),
   DATABASE_URL: text(undefined, {
@@ -81,8 +82,40 @@ export const options = {
     descriptionZh: '该管理员的密码',
   }),
   ALLOW_ANONYMOUS: flag(false, {
-    description: 'Let clients in without a user name. They may do nothing yet: no rules exist for them',
-    descriptionZh: '允许无用户名的客户端连接；目前没有任何规则，连上后什么也不能做',
+    description: 'Let clients in without a user name; `acl.conf` says what they may do',
+    descriptionZh: '允许无用户名的客户端连接；其权限见 `acl.conf`',
+  }),
+  TLS_REQUIRE_CLIENT_CERT: flag(false, {
+    description:
+      'TLS clients must show a certificate that `ca.crt` signed and `ca.crl`, if any, does not revoke',
+    descriptionZh: 'TLS 客户端必须出示由 `ca.crt` 签发且未被 `ca.crl`（若有）吊销的证书',
+  }),
+  TLS_IDENTITY_AS_USERNAME: flag(false, {
+    description:
+      "A TLS client's user name is the common name of its certificate, and no password is asked for",
+    descriptionZh: 'TLS 客户端以其证书的通用名（CN）为用户名，不再要求密码',
+  }),
+  LOGIN_FAILURES: integer(10, 1, 1_000_000, {
+    description:
+      'Failed logins of an address, or with a user name, after which further ones of it are made to wait; and',
+    descriptionZh: '同一地址或同一用户名登录失败多少次后，其后续登录需等待',
+  }),
+  LOGIN_REFUSE_AFTER: integer(15, 1, 1_000_000, {
+    description: 'after which they are refused',
+    descriptionZh: '失败多少次后直接拒绝',
+  }),
+  LOGIN_WINDOW_S: integer(60, 1, 86_400, {
+    description: 'The seconds within which failed logins are counted together',
+    descriptionZh: '失败次数的统计时间窗（秒）',
+  }),
+  LOGIN_DELAY_MS: integer(1000, 0, 30_000, {
+    description: 'How long a login that is made to wait does so, in ms',
+    descriptionZh: '需等待的登录等待多少毫秒',
+  }),
+  LOGIN_REFUSE_S: integer(300, 1, 86_400, {
+    description:
+      'For how many seconds logins are refused. One that was right before, from the same address, never is',
+    descriptionZh: '拒绝持续多少秒；曾从同一地址用同样凭据成功登录者不受影响',
   }),
   UNKNOWN_DEVICES: choice(['register', 'reject'], undefined, {
     defaultText: '`register` on SQLite, `reject` on MySQL',
