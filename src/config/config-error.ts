@@ -5,6 +5,7 @@ export type ConfigErrorCode =
   | 'CONFIG_FILE'
   | 'CERTIFICATE_FILE'
   | 'PASSWORD_FILE'
+  | 'ACL_FILE'
 
 /**
  * The operator has to change something before the server can start. Its message names the value seen,

@@ -13,22 +13,24 @@ export function isTopicFilter(filter: string): boolean {
 }
 
 /**
- * Whether some topic name could match both filters. A filter that begins with a wildcard matches no topic
- * that begins with `$` [MQTT-4.7.2-1]. Both must be well formed.
+ * The filter that matches exactly the topics that both match, or `undefined`: there is none. A filter that
+ * begins with a wildcard matches no topic that begins with `$` [MQTT-4.7.2-1]. Both must be well formed.
  */
-export function filtersOverlap(one: string, other: string): boolean {
-  if (startsWithWildcard(one) && other.startsWith('$')) return false
-  if (startsWithWildcard(other) && one.startsWith('$')) return false
+export function intersectFilters(one: string, other: string): string | undefined {
+  if (startsWithWildcard(one) && other.startsWith('$')) return undefined
+  if (startsWithWildcard(other) && one.startsWith('$')) return undefined
   const a = one.split('/')
   const b = other.split('/')
-  for (let level = 0; ; level += 1) {
-    const left = a[level]
-    const right = b[level]
-    if (left === '#' || right === '#') return true // `a/#` matches `a` as well [MQTT-4.7.1-2]
-    if (left === undefined || right === undefined) {
-      return left === right || (left ?? right) === '#'
-    }
-    if (left !== right && left !== '+' && right !== '+') return false
+  const common: string[] = []
+  for (let index = 0; ; index += 1) {
+    const left = a[index]
+    const right = b[index]
+    // `a/#` matches `a` as well [MQTT-4.7.1-2], so what is left of the other is the rest, even if that is nothing.
+    if (left === '#') return [...common, ...b.slice(index)].join('/')
+    if (right === '#') return [...common, ...a.slice(index)].join('/')
+    if (left === undefined || right === undefined) return left === right ? common.join('/') : undefined
+    if (left !== right && left !== '+' && right !== '+') return undefined
+    common.push(left === '+' ? right : left)
   }
 }
 

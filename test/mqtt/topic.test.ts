@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { filtersOverlap, isTopicFilter } from '#src/mqtt/topic.js'
+import { intersectFilters, isTopicFilter } from '#src/mqtt/topic.js'
 
 describe('A topic filter', () => {
   it.each([
@@ -62,7 +62,7 @@ function combinations(levels: readonly string[], depth: number): string[] {
 }
 
 describe('Two filters', () => {
-  it('overlap exactly when some topic matches both', () => {
+  it('have in common the filter that matches what both match', () => {
     const filters = combinations(['a', '', '+', '#', '$s'], 3).filter(isTopicFilter)
     const topics = combinations(['a', '', '$s', 'other'], 4)
     const matched = new Map(
@@ -71,8 +71,10 @@ describe('Two filters', () => {
     const wrong: string[] = []
     for (const [one, ofOne] of matched) {
       for (const [other, ofOther] of matched) {
-        const expected = [...ofOne].some((topic) => ofOther.has(topic))
-        if (filtersOverlap(one, other) !== expected) wrong.push(`${one} and ${other}: ${expected}`)
+        const expected = [...ofOne].filter((topic) => ofOther.has(topic))
+        const common = intersectFilters(one, other)
+        const found = common === undefined ? [] : topics.filter((topic) => matchesTopic(common, topic))
+        if (found.join() !== expected.join()) wrong.push(`${one} and ${other}: ${common}`)
       }
     }
     expect(filters.length).toBeGreaterThan(70)
@@ -80,16 +82,18 @@ describe('Two filters', () => {
   })
 
   it.each([
-    ['[MQTT-4.7.1-2]', 'a/#', 'a', true],
-    ['[MQTT-4.7.1-2]', 'a/b/#', 'a', false],
-    ['[MQTT-4.7.1-3]', '+', '/a', false],
-    ['[MQTT-4.7.1-3]', '+/+', '/a', true],
-    ['[MQTT-4.7.2-1]', '#', '$SYS/broker/uptime', false],
-    ['[MQTT-4.7.2-1]', '+/broker/uptime', '$SYS/broker/uptime', false],
-    ['[MQTT-4.7.2-1]', '$SYS/#', '$SYS/+/uptime', true],
-    ['[MQTT-4.7.3-4]', 'a/B', 'a/b', false],
-  ])('%s %j and %j: %s', (_clause, one, other, expected) => {
-    expect(filtersOverlap(one, other)).toBe(expected)
-    expect(filtersOverlap(other, one)).toBe(expected)
+    ['[MQTT-4.7.1-2]', 'a/#', 'a', 'a'],
+    ['[MQTT-4.7.1-2]', 'a/#', 'a/+/b', 'a/+/b'],
+    ['[MQTT-4.7.1-2]', 'a/b/#', 'a', undefined],
+    ['[MQTT-4.7.1-3]', '+', '/a', undefined],
+    ['[MQTT-4.7.1-3]', '+/+', '/a', '/a'],
+    ['[MQTT-4.7.1-3]', '+/b', 'a/+', 'a/b'],
+    ['[MQTT-4.7.2-1]', '#', '$SYS/broker/uptime', undefined],
+    ['[MQTT-4.7.2-1]', '+/broker/uptime', '$SYS/broker/uptime', undefined],
+    ['[MQTT-4.7.2-1]', '$SYS/#', '$SYS/+/uptime', '$SYS/+/uptime'],
+    ['[MQTT-4.7.3-4]', 'a/B', 'a/b', undefined],
+  ])('%s %j and %j have in common %s', (_clause, one, other, expected) => {
+    expect(intersectFilters(one, other)).toBe(expected)
+    expect(intersectFilters(other, one)).toBe(expected)
   })
 })

@@ -8,31 +8,35 @@ import { onTestFinished } from 'vitest'
 import { run } from './run.js'
 import { temporaryFolder } from './temporary-folder.js'
 
-/** A real Mosquitto with a password file of ours. */
+/** A real Mosquitto. */
 export interface Mosquitto {
+  readonly port: number
   /** Whether it lets this user in with this password. */
   accepts(user: string, password: string): Promise<boolean>
   /** Its log until now. */
   log(): string
 }
 
-/** Starts Mosquitto on a free port of 127.0.0.1 until the running test is over. */
-export async function startMosquitto(passwordFile: string): Promise<Mosquitto> {
+/**
+ * Starts Mosquitto on a free port of 127.0.0.1 until the running test is over, with options of its
+ * configuration file, or with a password file. Rejects with its log when it does not start.
+ */
+export async function startMosquitto(options: string | Readonly<Record<string, string>>): Promise<Mosquitto> {
+  const given = typeof options === 'string' ? { allow_anonymous: 'false', password_file: options } : options
   const port = await freePort()
   const path = join(await temporaryFolder(), 'mosquitto.conf')
   // "user root" lets it read a file of mode 0600 when the tests are run by root, and says nothing otherwise.
   const lines = [
     `listener ${port} 127.0.0.1`,
-    'allow_anonymous false',
     'user root',
-    `password_file ${passwordFile}`,
+    ...Object.entries(given).map(([name, value]) => `${name} ${value}`),
   ]
   await writeFile(path, `${lines.join('\n')}\n`)
   const child = spawn('mosquitto', ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] })
   const log: string[] = []
   const ended = once(child, 'close')
   onTestFinished(async () => {
-    child.kill()
+    child.kill('SIGKILL') // a SIGTERM is lost while it is starting
     await ended
   })
   await new Promise<void>((resolve, reject) => {
@@ -43,6 +47,7 @@ export async function startMosquitto(passwordFile: string): Promise<Mosquitto> {
     ended.then(() => reject(new Error(`mosquitto ended:\n${log.join('\n')}`)), reject)
   })
   return {
+    port,
     async accepts(user, password) {
       const args = ['-h', '127.0.0.1', '-p', `${port}`, '-u', user, '-P', password, '-t', 'a', '-m', 'b']
       const { code, stderr } = await run('mosquitto_pub', args)
