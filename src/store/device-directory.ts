@@ -10,6 +10,8 @@ export interface DeviceDirectory {
   find(name: string): Promise<Device | undefined>
   /** The same, from the store in any case. */
   refresh(name: string): Promise<Device | undefined>
+  /** Devices by `uuid` as the store has them now; those that it no longer has are forgotten. */
+  refreshAll(known: readonly Device[]): Promise<ReadonlyMap<string, Device>>
   /** Adds a device and remembers it. Rejects with a `StoreError`. */
   add(device: NewDevice): Promise<Device>
 }
@@ -17,12 +19,15 @@ export interface DeviceDirectory {
 /** A disabled device or a changed secret is noticed within this time. */
 const FRESH_FOR_MS = 30_000
 
+/** Names in one statement: a few milliseconds of the database. */
+const REFRESH_AT_ONCE = 500
+
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
  * devices can go on reporting (guarantee 2).
  */
 export function createDeviceDirectory(
-  store: Pick<Store, 'findDevice' | 'addDevice'>,
+  store: Pick<Store, 'findDevice' | 'findDevices' | 'addDevice'>,
   maxDevices: number,
   clock: { now(): number } = performance,
 ): DeviceDirectory {
@@ -45,6 +50,22 @@ export function createDeviceDirectory(
     peek: (name) => cache.get(name),
     find: (name) => cache.fetch(name),
     refresh: (name) => cache.fetch(name, { forceRefresh: true }),
+    async refreshAll(known) {
+      const devices = new Map<string, Device>()
+      for (let from = 0; from < known.length; from += REFRESH_AT_ONCE) {
+        const some = known.slice(from, from + REFRESH_AT_ONCE)
+        const found = await store.findDevices(some.map(({ uuid }) => uuid))
+        for (const before of some) {
+          const now = found.get(before.uuid)
+          if (now !== undefined) devices.set(now.uuid, now)
+          for (const name of [before.uuid, before.deviceId]) {
+            if (now?.uuid === name || now?.deviceId === name) cache.set(name, now)
+            else cache.delete(name)
+          }
+        }
+      }
+      return devices
+    },
     async add(device) {
       const added = await store.addDevice(device)
       cache.set(added.uuid, added)

@@ -13,6 +13,24 @@ export interface Device {
   readonly isActive: boolean
 }
 
+/** The devices among `found` whose `uuid` or `device_id` is one of `names`, to the letter, by that name. */
+export function devicesByName(
+  found: readonly Device[],
+  names: readonly string[],
+): ReadonlyMap<string, Device> {
+  // Of two devices that share a name, the one whose uuid it is, set last, is the one that is meant.
+  const all = new Map([
+    ...found.map((device) => [device.deviceId, device] as const),
+    ...found.map((device) => [device.uuid, device] as const),
+  ])
+  return new Map(
+    names.flatMap((name) => {
+      const device = all.get(name)
+      return device === undefined ? [] : [[name, device] as const]
+    }),
+  )
+}
+
 /** A `device_main` row to be. */
 export interface NewDevice {
   readonly uuid: string

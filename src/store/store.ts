@@ -21,6 +21,9 @@ export interface Store {
   /** The device whose `uuid` or `device_id` is `name`, to the letter; a `uuid` goes before a `device_id`. */
   findDevice(name: string): Promise<Device | undefined>
 
+  /** The same of many names at once, some hundreds of them; who is not in the map does not exist. */
+  findDevices(names: readonly string[]): Promise<ReadonlyMap<string, Device>>
+
   /** Adds a device; STORE_CONFLICT when its `uuid` or `device_id` is taken. */
   addDevice(device: NewDevice): Promise<Device>
 

@@ -1,5 +1,11 @@
-import { asc, eq, or, type SQL, sql } from 'drizzle-orm'
-import type { Device, DeviceReport, NewDevice, SensorReport } from '../device.js'
+import { asc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import {
+  type Device,
+  type DeviceReport,
+  devicesByName,
+  type NewDevice,
+  type SensorReport,
+} from '../device.js'
 import { parseReport } from '../parse-report.js'
 import { StoreError } from '../store-error.js'
 import type { MysqlDatabase } from './mysql-connections.js'
@@ -8,18 +14,40 @@ import { deviceMain, deviceSensorHistory, deviceSensors } from './tables.js'
 
 const { id, uuid, deviceId, isActive } = deviceMain
 
+const DEVICE = { id, uuid, deviceId, secret: deviceMain.deviceSecret, isActive }
+
 /** Rows of the history to delete at a time: tens of milliseconds, so that locks and undo stay small. */
 const REMOVE_AT_A_TIME = 10_000
 
 /** `Store.findDevice`. */
 export async function findDevice(db: MysqlDatabase, name: string): Promise<Device | undefined> {
-  const rows = await db
-    .select({ id, uuid, deviceId, secret: deviceMain.deviceSecret, isActive })
-    .from(deviceMain)
-    .where(or(eq(uuid, name), eq(deviceId, name)))
-    .catch(noneIfUnlikeColumn)
-  // The column's collation ignores case and trailing blanks; a name that grants access must not.
-  return rows.find((row) => row.uuid === name) ?? rows.find((row) => row.deviceId === name)
+  return (await findDevices(db, [name])).get(name)
+}
+
+/** `Store.findDevices`. */
+export async function findDevices(
+  db: MysqlDatabase,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Device>> {
+  try {
+    const found: Device[] = []
+    // One statement for each index: a condition on both at once reads the whole table.
+    for (const column of [uuid, deviceId]) {
+      found.push(
+        ...(await db
+          .select(DEVICE)
+          .from(deviceMain)
+          .where(inArray(column, [...names]))),
+      )
+    }
+    // The column's collation ignores case and trailing blanks; a name that grants access must not.
+    return devicesByName(found, names)
+  } catch (error) {
+    noneIfUnlikeColumn(error)
+    if (names.length <= 1) return new Map()
+    const each = await Promise.all(names.map((name) => findDevices(db, [name])))
+    return new Map(each.flatMap((one) => [...one]))
+  }
 }
 
 /** `Store.addDevice`; STORE_CONFLICT when a name is taken. */

@@ -8,6 +8,7 @@ import type { StoreOptions } from '../store-options.js'
 import {
   addDevice,
   findDevice,
+  findDevices,
   removeHistory,
   removeRows,
   reportDevice,
@@ -56,6 +57,7 @@ function mysqlStore(
         ),
       ),
     findDevice: (name) => run((db) => findDevice(db, name)),
+    findDevices: (names) => run((db) => findDevices(db, names)),
     addDevice: (device) => run((db) => addDevice(db, device)),
     setSecret: (id, secret) => run((db) => setSecret(db, id, secret)),
     async removeDevice(id) {

@@ -1,5 +1,11 @@
-import { asc, eq, or, type SQL } from 'drizzle-orm'
-import type { Device, DeviceReport, NewDevice, SensorReport } from '../device.js'
+import { asc, eq, inArray, or, type SQL } from 'drizzle-orm'
+import {
+  type Device,
+  type DeviceReport,
+  devicesByName,
+  type NewDevice,
+  type SensorReport,
+} from '../device.js'
 import { parseReport } from '../parse-report.js'
 import { StoreError } from '../store-error.js'
 import type { SqliteDatabase } from './sqlite-database.js'
@@ -8,14 +14,24 @@ import { deviceMain, deviceSensorHistory, deviceSensors } from './tables.js'
 
 const { id, uuid, deviceId, isActive } = deviceMain
 
+const DEVICE = { id, uuid, deviceId, secret: deviceMain.deviceSecret, isActive }
+
 /** `Store.findDevice`. */
 export async function findDevice(db: SqliteDatabase, name: string): Promise<Device | undefined> {
-  const rows = await db
-    .select({ id, uuid, deviceId, secret: deviceMain.deviceSecret, isActive })
+  return (await findDevices(db, [name])).get(name)
+}
+
+/** `Store.findDevices`. */
+export async function findDevices(
+  db: SqliteDatabase,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Device>> {
+  const found = await db
+    .select(DEVICE)
     .from(deviceMain)
-    .where(or(eq(uuid, name), eq(deviceId, name)))
+    .where(or(inArray(uuid, [...names]), inArray(deviceId, [...names])))
   // Compared again, because a text that is bound ends at a zero character.
-  return rows.find((row) => row.uuid === name) ?? rows.find((row) => row.deviceId === name)
+  return devicesByName(found, names)
 }
 
 /** `Store.addDevice`; `now` is its `created_at`. STORE_CONFLICT when a name is taken. */
@@ -32,10 +48,7 @@ export async function addDevice(db: SqliteDatabase, device: NewDevice, now: stri
     updatedAt: now,
   }
   try {
-    const [added] = await db
-      .insert(deviceMain)
-      .values(row)
-      .returning({ id, uuid, deviceId, secret: deviceMain.deviceSecret, isActive })
+    const [added] = await db.insert(deviceMain).values(row).returning(DEVICE)
     if (added !== undefined) return added
   } catch (error) {
     if (!isDuplicateKey(error)) throw error

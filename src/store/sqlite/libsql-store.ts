@@ -4,7 +4,15 @@ import { formatDateTime } from '../date-time.js'
 import { pruneStep } from '../prune-walk.js'
 import type { Store } from '../store.js'
 import type { StoreOptions } from '../store-options.js'
-import { addDevice, findDevice, removeDevice, reportDevice, reportDevices, setSecret } from './devices.js'
+import {
+  addDevice,
+  findDevice,
+  findDevices,
+  removeDevice,
+  reportDevice,
+  reportDevices,
+  setSecret,
+} from './devices.js'
 import { historyWalk, readHistory } from './history.js'
 import { type OpenDatabase, openDatabase } from './sqlite-database.js'
 import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
@@ -28,6 +36,7 @@ export async function openLibsqlStore(path: string, options: StoreOptions): Prom
     lanes: 1,
     write: (batch) => run(() => db.transaction((tx) => writeBatch(tx, batch, zoneOffsetMinutes, Date.now()))),
     findDevice: (name) => run(() => findDevice(db, name)),
+    findDevices: (names) => run(() => findDevices(db, names)),
     addDevice: (device) => run(() => addDevice(db, device, now())),
     setSecret: (id, secret) => run(() => setSecret(db, id, secret, now())),
     removeDevice: (id) => run(() => db.transaction((tx) => removeDevice(tx, id))),

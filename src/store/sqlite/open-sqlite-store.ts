@@ -28,6 +28,7 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
     lanes: 1,
     write: (batch) => call('write', batch),
     findDevice: (name) => call('findDevice', name),
+    findDevices: (names) => call('findDevices', names),
     addDevice: (device) => call('addDevice', device),
     setSecret: (id, secret) => call('setSecret', id, secret),
     removeDevice: (id) => call('removeDevice', id),

@@ -34,6 +34,8 @@ function perform(store: Store, call: Call): Promise<unknown> {
       return store.write(...call.args)
     case 'findDevice':
       return store.findDevice(...call.args)
+    case 'findDevices':
+      return store.findDevices(...call.args)
     case 'addDevice':
       return store.addDevice(...call.args)
     case 'setSecret':
