@@ -15,6 +15,9 @@ export function createMemorySessions(): Sessions {
         return false // it rejects for a packet that it does not have, and for nothing else
       }
     },
+    async unsubscribe(clientId, filters) {
+      await persistence.removeSubscriptions({ id: clientId }, filters)
+    },
     async close() {
       // Nothing is held but memory.
     },

@@ -6,6 +6,7 @@ import MQEmitterRedis from 'mqemitter-redis'
 import { ConfigError } from '../config/config-error.js'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
+import { createRedisClientIds } from './redis-client-ids.js'
 import type { Sessions } from './sessions.js'
 
 /** Without it only the first 1000 queued messages come at each reconnect. */
@@ -70,16 +71,22 @@ export async function openRedisSessions(url: string, log: Logger, signal: AbortS
     maxSessionDelivery: MAX_SESSION_DELIVERY,
     packetTTL: () => PACKET_TTL_S,
   })
+  const clientIds = createRedisClientIds(conn)
   return {
     persistence,
     emitter,
+    clientIds,
     isReady: () => connections.every(({ status }) => status === 'ready'),
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
         () => true,
         () => false,
       ),
+    async unsubscribe(clientId, filters) {
+      await persistence.removeSubscriptions({ id: clientId }, filters)
+    },
     async close() {
+      clientIds.stop()
       for (const connection of connections) connection.disconnect()
     },
   }

@@ -1,0 +1,52 @@
+import type { Connection } from './connection.js'
+
+/** Which connection holds which client id, and for whom. */
+export interface ClientIds {
+  /**
+   * Gives a client id to a connection, which takes over from another of the same owner [MQTT-3.1.4-2];
+   * `false` when another user's connection holds it. It is held until the connection closes.
+   */
+  claim(clientId: string, owner: string, connection: Connection): Promise<boolean>
+}
+
+/** Client ids as several instances see them; see `Sessions`. */
+export interface SharedClientIds {
+  /** `false` when another owner holds the client id on any instance. */
+  claim(clientId: string, owner: string): Promise<boolean>
+  /** Lets go of it, unless another instance has taken it over. */
+  release(clientId: string): void
+}
+
+interface Holder {
+  readonly connection: Connection
+  readonly owner: string
+}
+
+/** Knows the client ids of this process, and asks `shared` about those of others. */
+export function createClientIds(shared: SharedClientIds | undefined): ClientIds {
+  const holders = new Map<string, Holder>()
+
+  const hold = (clientId: string, holder: Holder): void => {
+    holders.set(clientId, holder)
+    holder.connection.signal.addEventListener('abort', () => {
+      if (holders.get(clientId) !== holder) return
+      holders.delete(clientId)
+      shared?.release(clientId)
+    })
+  }
+
+  return {
+    async claim(clientId, owner, connection) {
+      const isOthers = (): boolean => {
+        const holder = holders.get(clientId)
+        return holder !== undefined && holder.owner !== owner
+      }
+      if (isOthers()) return false
+      if (shared !== undefined && !(await shared.claim(clientId, owner))) return false
+      // Another may have come first while the other instances were asked.
+      if (isOthers() || connection.signal.aborted) return false
+      hold(clientId, { connection, owner })
+      return true
+    },
+  }
+}
