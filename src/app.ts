@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { ensureAdministrator } from './auth/administrator.js'
-import { createAuthenticator } from './auth/authenticate.js'
+import { readAclFile } from './auth/acl-file.js'
+import type { Authenticator } from './auth/authenticate.js'
+import { startDeviceWatch } from './auth/device-watch.js'
+import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
-import { createPasswords } from './auth/passwords.js'
 import { type Broker, startBroker } from './broker/broker.js'
 import { openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
@@ -10,13 +11,16 @@ import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
-import { ensureCertificates } from './listen/certificates.js'
+import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
+import { type Certificates, ensureCertificates, reloadCertificates } from './listen/certificates.js'
+import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
 import { listenOnAll } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally, type Tally } from './metrics/tally.js'
+import { createReload, type Reload } from './reload.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import { startHistoryKeeper } from './store/history-keeper.js'
 import { openStore } from './store/open-store.js'
@@ -30,6 +34,8 @@ import { welcomeText } from './welcome.js'
 export interface App {
   /** Resolves when every listener and the store serve; rejects when one cannot, or when `stop` was called. */
   start(): Promise<void>
+  /** Takes over what changed in the files of users, rules and certificates; nothing before all is served. */
+  reload(): Promise<void>
   /** Stops what was started, in reverse order. May be called at any moment; takes 10 s at the most. */
   stop(): Promise<void>
 }
@@ -64,28 +70,31 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     readiness: createReadiness(),
   }
 
+  let reload: Reload | undefined
+
   const start = async (): Promise<void> => {
     const webAddress = await serveHealth(context)
-    await readPasswordFile(passwordPath(settings)) // a broken one is told before the wait for the database
-    const certificates = await ensureCertificates(settings.CERTS_DIR)
+    await readRules(settings) // broken ones are told before the wait for the database
+    const certificates = await ensureCertificates(settings.CERTS_DIR, { clients: clientCertificates(settings) })
     for (const warning of certificates.warnings) log.warn(warning)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
     const ingest = startIngest(context, store, directory)
-    const administrator = await ensureAdministrator({
-      path: passwordPath(settings),
-      username: settings.MQTT_USERNAME,
-      password: settings.MQTT_PASSWORD,
-    })
+    const access = await openAccess(settings, directory, log)
+    life.started('access', access.stop)
     let listeners: readonly Listener[] = []
     try {
-      const broker = await openBroker(context, administrator.name, directory, ingest)
+      await warnOfNamesakes(access, store, log)
+      const broker = await openBroker(context, access.authenticator, ingest)
+      startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
         life.started(listener.address, listener.close),
       )
+      reload = startReload(context, { access, broker, listeners, certificates })
     } finally {
       // Also after a failure: the password is kept nowhere.
+      const { administrator } = access
       const registersDevices = unknownDevices(context) === 'register'
       const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
       if (welcome !== undefined) print(welcome)
@@ -99,7 +108,41 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
   }
 
-  return { start, stop: life.stop }
+  return { start, reload: async () => reload?.now(), stop: life.stop }
+}
+
+async function readRules(settings: Settings): Promise<void> {
+  const { passwordPath, aclPath } = accessPaths(settings)
+  await readPasswordFile(passwordPath)
+  await readAclFile(aclPath)
+}
+
+function startWatch({ life, log }: Context, devices: DeviceDirectory, broker: Broker): void {
+  const watch = startDeviceWatch({ devices, clients: broker, log })
+  life.started('device watch', watch.stop)
+}
+
+/** What is concerned when files change. */
+interface Reloadable {
+  readonly access: AccessControl
+  readonly broker: Broker
+  readonly listeners: readonly Listener[]
+  readonly certificates: Certificates
+}
+
+function startReload({ settings, log, life }: Context, parts: Reloadable): Reload {
+  const { access, certificates, ...rest } = parts
+  const reload = createReload({
+    ...rest,
+    ...access,
+    readCertificates: () => reloadCertificates(settings.CERTS_DIR, certificates),
+    log,
+  })
+  const { passwordPath, aclPath } = accessPaths(settings)
+  const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
+  const watch = reload.watch([passwordPath, aclPath, ...files])
+  life.started('watch on files', watch.stop)
+  return reload
 }
 
 async function serveHealth({ settings, life, readiness }: Context): Promise<string | undefined> {
@@ -140,19 +183,12 @@ function startIngest(context: Context, store: Store, directory: DeviceDirectory)
 
 async function openBroker(
   { settings, log, tally, life, readiness }: Context,
-  administrator: string | undefined,
-  devices: DeviceDirectory,
+  authenticator: Authenticator,
   ingest: Ingest,
 ): Promise<Broker> {
   const sessions = await openSessions(settings.REDIS_URL, log, life.signal)
   life.started('sessions', sessions.close)
   readiness.set('sessions', () => sessions.isReady())
-  const authenticator = createAuthenticator({
-    passwords: createPasswords(await readPasswordFile(passwordPath(settings))),
-    administrator,
-    devices,
-    allowsAnonymous: settings.ALLOW_ANONYMOUS,
-  })
   const broker = await startBroker({
     authenticator,
     ingest,
@@ -168,8 +204,4 @@ async function openBroker(
 
 function unknownDevices({ settings, database }: Context): 'register' | 'reject' {
   return settings.UNKNOWN_DEVICES ?? (database.kind === 'sqlite' ? 'register' : 'reject')
-}
-
-function passwordPath(settings: Settings): string {
-  return join(settings.CONFIG_DIR, 'passwd')
 }

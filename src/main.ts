@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { isatty } from 'node:tty'
 import { runCli } from './cli/run-cli.js'
 import { ConfigError } from './config/config-error.js'
 import { loadSettings } from './config/load.js'
@@ -13,6 +14,7 @@ async function serve(): Promise<number> {
   const { createLogger } = await import('./log/logger.js')
   const { createApp } = await import('./app.js')
   const log = createLogger(settings)
+  const wasOnTerminal = isatty(1)
   const app = createApp(settings, log, (text) => process.stdout.write(text))
   let stopped: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
@@ -30,6 +32,11 @@ async function serve(): Promise<number> {
     })
   }
   process.on('SIGTERM', stop).on('SIGINT', stop)
+  process.on('SIGHUP', (signal) => {
+    // The same signal tells that the terminal has been closed, which nobody can write to any more.
+    if (wasOnTerminal && !isatty(1)) stop(signal)
+    else void app.reload()
+  })
   try {
     await app.start()
   } catch (error) {

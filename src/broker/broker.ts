@@ -3,14 +3,17 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
+import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import { createClientIds } from './client-ids.js'
 import type { Connection, Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
 import { createInlet } from './inlet.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
+import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
 import { createTurns } from './turns.js'
 
@@ -18,6 +21,10 @@ import { createTurns } from './turns.js'
 export interface Broker {
   /** Takes over a connection whose bytes are MQTT. */
   accept(stream: Duplex, peer: Peer): void
+  /** Everyone who is logged in. */
+  identities(): readonly Identity[]
+  /** Judges everyone who is logged in again, and ends the connections of those who have lost something. */
+  review(judge: Judge): Promise<void>
   /** Reads no more, lets what was received end, and disconnects every client; gives up after `withinMs`. */
   stop(withinMs: number): Promise<void>
 }
@@ -73,13 +80,21 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
-    login: createLogin({ authenticator: options.authenticator, tally, faults }),
+    login: createLogin({
+      authenticator: options.authenticator,
+      clientIds: createClientIds(sessions.clientIds),
+      tally,
+      faults,
+    }),
     publishing: createPublishing({ ingest, isReceived: sessions.isReceived, tally, log }),
   })
   const onFault = (client: Client, { message }: Error): void => {
     // A refused login has had its line.
     if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
   }
+  aedes.on('unsubscribe', (filters, client) => {
+    for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
+  })
   aedes.on('clientError', onFault)
   aedes.on('connectionError', onFault)
   aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
@@ -88,6 +103,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   return {
     accept(stream, peer) {
       const client = aedes.handle(stream)
+      const closed = new AbortController()
       const inlet = createInlet(stream, {
         maxPacketBytes: options.maxPacketBytes,
         onFault: (fault) => faults.fault(client.id, peer, fault),
@@ -95,16 +111,24 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       accepted += 1
       const connection: Connection = {
         number: accepted,
+        stream,
         peer,
+        signal: closed.signal,
         inlet,
         turns: createTurns(),
+        subscriptions: new Set(),
         identity: undefined,
         isFull: false,
       }
       connections.set(client, connection)
       open.set(stream, connection)
-      stream.once('close', () => open.delete(stream))
+      stream.once('close', () => {
+        open.delete(stream)
+        closed.abort()
+      })
     },
+    identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
+    review: (judge) => reviewConnections({ connections: open.values(), sessions, faults }, judge),
     async stop(withinMs) {
       for (const connection of open.values()) connection.inlet.hold(true)
       await Promise.race([settle(ingest, open), delay(withinMs, undefined, { ref: false })])
@@ -167,12 +191,16 @@ function createAedes(
     },
     authorizeSubscribe(client, subscription, done) {
       const { topic } = subscription
-      if (!isTopicFilter(topic))
+      if (!isTopicFilter(topic)) {
         done(new Error('malformed topic filter')) // [MQTT-4.7.1-2], [MQTT-4.7.1-3]
-      else done(null, accessOf(client).mayReceiveSomeOf(topic) ? subscription : null)
+        return
+      }
+      const isGranted = accessOf(client).mayReceiveSomeOf(topic)
+      if (isGranted) connectionOf(client)?.subscriptions.add(topic)
+      done(null, isGranted ? subscription : null)
     },
     authorizeForward: (client, packet) =>
-      accessOf(client).mayReceive(packet.topic) && !AEDES_TOPIC.test(packet.topic) ? packet : null,
+      accessOf(client).mayReceive(packet.topic).isAllowed && !AEDES_TOPIC.test(packet.topic) ? packet : null,
   })
   return aedes
 }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Identity } from '../auth/identity.js'
 import type { Inlet } from './inlet.js'
 import type { Turns } from './turns.js'
@@ -6,15 +7,32 @@ import type { Turns } from './turns.js'
 export interface Peer {
   readonly transport: 'tcp' | 'tls' | 'ws' | 'wss'
   readonly address: string
+  /** What the client had to show in the TLS handshake; absent where nothing is asked for. */
+  readonly certificate?: ClientCertificate
+}
+
+/** The certificate of a client, which the TLS handshake has found to be signed by the CA and not revoked. */
+export interface ClientCertificate {
+  /** Its first common name; `undefined` when it has none that can be a user name. */
+  readonly name: string | undefined
+  /** Whether `name` is the client's login, in the place of the user name and password of its CONNECT. */
+  readonly isIdentity: boolean
+  /** In upper-case hexadecimal digits, by which a later CRL may revoke it. */
+  readonly serialNumber: string
 }
 
 /** What the broker knows of one connection beside what Aedes keeps. */
 export interface Connection {
   /** Distinct among all connections of the process. */
   readonly number: number
+  readonly stream: Duplex
   readonly peer: Peer
+  /** Aborted when the connection has closed. */
+  readonly signal: AbortSignal
   readonly inlet: Inlet
   readonly turns: Turns
+  /** The filters that were granted to it. */
+  readonly subscriptions: Set<string>
   /** Set once the client has logged in. */
   identity: Identity | undefined
   /** Whether the inlet is held because too many messages of this client are on their way. */

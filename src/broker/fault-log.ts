@@ -6,8 +6,8 @@ import type { Peer } from './connection.js'
 export interface FaultLog {
   /** A connection that ended otherwise than by DISCONNECT. */
   fault(clientId: string, peer: Peer | undefined, fault: string): void
-  /** A login with a wrong name or password. */
-  refused(clientId: string, peer: Peer | undefined, user: string | undefined): void
+  /** A login that was not let in. */
+  refused(clientId: string, peer: Peer, user: string | undefined, reason: string): void
 }
 
 const MINUTE_MS = 60_000
@@ -24,13 +24,18 @@ export function createFaultLog(log: Logger): FaultLog {
   return {
     fault(clientId, peer, fault) {
       if (limit.admit(`${peer?.address} ${clientId} ${fault}`) === undefined) return
-      log.info({ client: shorten(clientId), ...peer, fault }, 'a connection ended with a fault')
+      log.info({ client: shorten(clientId), ...whence(peer), fault }, 'a connection ended with a fault')
     },
-    refused(clientId, peer, user) {
-      if (limit.admit(`login ${peer?.address} ${user}`) === undefined) return
-      log.warn({ client: shorten(clientId), user: shorten(user), ...peer }, 'a login was refused')
+    refused(clientId, peer, user, reason) {
+      if (limit.admit(`login ${peer.address} ${user} ${reason}`) === undefined) return
+      const who = { client: shorten(clientId), user: shorten(user) }
+      log.warn({ ...who, ...whence(peer), reason }, 'a login was refused')
     },
   }
+}
+
+function whence(peer: Peer | undefined): Pick<Peer, 'transport' | 'address'> | undefined {
+  return peer && { transport: peer.transport, address: peer.address }
 }
 
 function shorten(name: string | undefined | null): string | undefined {

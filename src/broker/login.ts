@@ -1,10 +1,16 @@
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Tally } from '../metrics/tally.js'
+import type { ClientIds } from './client-ids.js'
 import type { Connection } from './connection.js'
 import type { FaultLog } from './fault-log.js'
 
 /** The return codes of a CONNACK that a login can have. (MQTT 3.1.1, table 3.1) */
-export const LoginCode = { accepted: 0, serverUnavailable: 3, notAuthorized: 5 } as const
+export const LoginCode = {
+  accepted: 0,
+  identifierRejected: 2,
+  serverUnavailable: 3,
+  notAuthorized: 5,
+} as const
 
 /** One of them. */
 export type LoginCode = (typeof LoginCode)[keyof typeof LoginCode]
@@ -20,22 +26,48 @@ export type Login = (
 /** What a login needs. */
 export interface LoginParts {
   readonly authenticator: Authenticator
+  readonly clientIds: ClientIds
   readonly tally: Tally
   readonly faults: FaultLog
 }
 
 /** A login that cannot be decided on, because the database is away, is not refused: the client may try later. */
-export function createLogin({ authenticator, tally, faults }: LoginParts): Login {
+export function createLogin({ authenticator, clientIds, tally, faults }: LoginParts): Login {
+  const decide: Login = async (connection, clientId, user, password) => {
+    const { peer, signal } = connection
+    const refuse = (reason: string): void => {
+      tally.loginsFailed += 1
+      faults.refused(
+        clientId,
+        peer,
+        peer.certificate?.isIdentity === true ? peer.certificate.name : user,
+        reason,
+      )
+    }
+    const certificate = peer.certificate?.isIdentity === true ? { certificate: peer.certificate } : {}
+    const request = { user, password, clientId, address: peer.address, signal, ...certificate }
+    const found = await authenticator.authenticate(request)
+    if (typeof found === 'string') {
+      refuse(found)
+      return LoginCode.notAuthorized // as Mosquitto answers; 4 would tell no more
+    }
+    if (!(await clientIds.claim(clientId, found.owner, connection))) {
+      refuse('its client id is in use by another user')
+      return LoginCode.identifierRejected
+    }
+    // The rules may have changed while other instances were asked.
+    connection.identity = authenticator.judge(found)
+    if (connection.identity !== undefined) return LoginCode.accepted
+    refuse('the login has ended')
+    return LoginCode.notAuthorized
+  }
+
   return async (connection, clientId, user, password) => {
     try {
-      connection.identity = await authenticator.authenticate(user, password)
+      return await decide(connection, clientId, user, password)
     } catch (error) {
       faults.fault(clientId, connection.peer, `cannot decide on a login: ${String(error)}`)
       return LoginCode.serverUnavailable
     }
-    if (connection.identity !== undefined) return LoginCode.accepted
-    tally.loginsFailed += 1
-    faults.refused(clientId, connection.peer, user)
-    return LoginCode.notAuthorized // as Mosquitto answers; 4 would tell no more
   }
 }

@@ -48,21 +48,27 @@ const MAX_PENDING = 1000
 const MINUTE_MS = 60_000
 const MAX_LOGGED_PAIRS = 10_000
 
+/** Names and topics come from peers, and are shortened in the log. */
+const MAX_LOGGED_NAME = 64
+const MAX_LOGGED_TOPIC = 256
+
 /** The way of a publish from its arrival to its acknowledgement. */
 export function createPublishing(parts: PublishingParts): Publishing {
   const receivedOnce = createReceivedOnce(parts.isReceived)
   const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
 
-  const logDenied = (connection: Connection, { clientId, topic }: InboundPublish): void => {
+  const logDenied = (publish: InboundPublish, user: string | undefined, rule: string): void => {
     parts.tally.publishesDenied += 1
-    const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
-    if (deniedLog.admit(`${clientId}\n${user}\n${topic}`) === undefined) return
-    log.warn(
-      { client: clientId, user, topic: topic.slice(0, 256), rules: access.rules },
+    const client = publish.clientId.slice(0, MAX_LOGGED_NAME)
+    const topic = publish.topic.slice(0, MAX_LOGGED_TOPIC)
+    const missed = deniedLog.admit(`${client}\n${user}\n${topic}`)
+    if (missed === undefined) return
+    const since = missed > 0 ? { alsoDenied: missed } : {}
+    parts.log.warn(
+      { client, user: user?.slice(0, MAX_LOGGED_NAME), topic, rule, ...since },
       'a publish was denied',
     )
   }
-  const { log } = parts
 
   return (connection, publish, decided) => {
     const { inlet, turns } = connection
@@ -71,8 +77,10 @@ export function createPublishing(parts: PublishingParts): Publishing {
       turn.end(() => decided(verdict))
       openWhenDrained(connection)
     }
-    if (!(connection.identity?.access ?? noAccess).mayPublish(publish.topic)) {
-      logDenied(connection, publish)
+    const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
+    const { isAllowed, rule } = access.mayPublish(publish.topic)
+    if (!isAllowed) {
+      logDenied(publish, user, rule)
       end('drop')
       return
     }
