@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { fingerprintOf } from './fingerprint.js'
 import type { PasswordFile } from './password-file.js'
 import { type PasswordHash, verifyPassword } from './password-hash.js'
 
@@ -69,27 +70,13 @@ export function createPasswords(
   return {
     has: (user) => users.has(user),
     verify: async (user, password) => {
-      const fingerprint = fingerprintOf(secret, user, users.get(user), password)
+      const fingerprint = fingerprintOf(secret, user, users.get(user)?.text ?? '', password)
       if (right.get(fingerprint)) return true
       const result = running.get(fingerprint) ?? check(user, password, fingerprint)
       running.set(fingerprint, result)
       return result
     },
   }
-}
-
-/** Each part goes in behind its length, so that no two logins run together into the same bytes. */
-function fingerprintOf(
-  secret: Buffer,
-  user: string,
-  hash: PasswordHash | undefined,
-  password: Buffer,
-): string {
-  const hmac = createHmac('sha256', secret)
-  for (const part of [Buffer.from(user), Buffer.from(hash?.text ?? ''), password]) {
-    hmac.update(`${part.length}:`).update(part)
-  }
-  return hmac.digest('base64')
 }
 
 /**
