@@ -47,6 +47,7 @@ const packageImporters: readonly (readonly [name: string, importer: string])[] =
   ['ioredis', 'broker/'],
   ['websocket-stream', 'listen/websocket.ts'],
   ['fastify', 'web/web.ts'],
+  ['@node-rs/argon2', 'auth/argon2id.ts'],
 ]
 
 const environmentReaders: ReadonlySet<string> = new Set(['main.ts'])

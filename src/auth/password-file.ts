@@ -8,7 +8,8 @@ import { explainUnreadableHash, type PasswordHash, parsePasswordHash } from './p
  * user; lines that start with `#` and blank ones are skipped; blanks around name and hash do not count, nor
  * does a further `:` and what follows it. One comment means something here: `# administrator: NAME`.
  *
- * Stricter than Mosquitto, which skips what it cannot read and lets the last of two namesakes win.
+ * Like Mosquitto 2.1, and other than 2.0, it is refused for a hash that cannot be read and for a second line
+ * of one user; a line that names no possible user is skipped.
  */
 export interface PasswordFile {
   /** Whether there is a file at all. */
@@ -16,12 +17,18 @@ export interface PasswordFile {
   readonly users: ReadonlyMap<string, PasswordHash>
   /** The user whom the comment names; `undefined` without a comment, and when the file has no such user. */
   readonly administrator: string | undefined
+  /** A sentence for each line that is skipped and is neither blank nor a comment: file, line and reason. */
+  readonly warnings: readonly string[]
 }
 
 type Line =
   | { readonly kind: 'other' }
+  | { readonly kind: 'skipped'; readonly reason: string }
   | { readonly kind: 'administrator'; readonly name: string }
   | { readonly kind: 'user'; readonly name: string; readonly hash: PasswordHash }
+
+/** [MQTT-1.5.3]: what a client can send. Mosquitto skips longer ones too. */
+const MAX_NAME_BYTES = 65_535
 
 /** A byte-order mark and a line, as their bytes in Latin-1: see `linesOf`. */
 const BYTE_ORDER_MARK = '\u00ef\u00bb\u00bf'
@@ -29,8 +36,8 @@ const BYTE_ORDER_MARK = '\u00ef\u00bb\u00bf'
 /**
  * Reads a password file; an absent one has no users.
  *
- * @throws ConfigError PASSWORD_FILE for a file that cannot be read, and for the first line that is broken,
- *   names a user for the second time, or whose hash cannot be read; it names file and line, not the hash.
+ * @throws ConfigError PASSWORD_FILE for a file that cannot be read, and for the first line that names a user
+ *   for the second time or whose hash cannot be read; it names file and line, not the hash.
  */
 export async function readPasswordFile(path: string): Promise<PasswordFile> {
   return parseFile(path, await contentOf(path))
@@ -72,7 +79,7 @@ export async function deleteUser(path: string, user: string): Promise<boolean> {
  */
 export function userNameProblem(name: string): string | undefined {
   const bytes = Buffer.from(name)
-  if (bytes.length === 0 || bytes.length > 65_535) return 'has 1 to 65535 bytes'
+  if (bytes.length === 0 || bytes.length > MAX_NAME_BYTES) return `has 1 to ${MAX_NAME_BYTES} bytes`
   if (bytes.toString() !== name) return 'is UTF-8'
   if (name.includes(':')) return 'has no colon'
   if (/\p{Cc}/u.test(name)) return 'has no control characters'
@@ -82,6 +89,7 @@ export function userNameProblem(name: string): string | undefined {
 
 function parseFile(path: string, content: string | undefined): PasswordFile {
   const users = new Map<string, PasswordHash>()
+  const warnings: string[] = []
   let named: string | undefined
   for (const [index, text] of linesOf(content).entries()) {
     const place = `${path} line ${index + 1}`
@@ -92,10 +100,10 @@ function parseFile(path: string, content: string | undefined): PasswordFile {
     } else if (line.kind === 'administrator') {
       if (named !== undefined) throw broken(place, 'a second administrator is named')
       named = line.name
-    }
+    } else if (line.kind === 'skipped') warnings.push(`${place} is skipped: ${line.reason}`)
   }
   const isUser = named !== undefined && users.has(named)
-  return { exists: content !== undefined, users, administrator: isUser ? named : undefined }
+  return { exists: content !== undefined, users, administrator: isUser ? named : undefined, warnings }
 }
 
 function parseLine(line: string, place: string): Line {
@@ -105,14 +113,24 @@ function parseLine(line: string, place: string): Line {
     const decoded = name === undefined ? undefined : fromUtf8(trimmed(name))
     return decoded === undefined ? { kind: 'other' } : { kind: 'administrator', name: decoded }
   }
-  const [first = '', second] = line.split(':', 2)
-  const name = fromUtf8(trimmed(first))
-  if (second === undefined) throw broken(place, 'it has no colon')
-  if (name === undefined) throw broken(place, 'the user name is not UTF-8')
-  if (name === '') throw broken(place, 'the user name is empty')
-  const hash = parsePasswordHash(trimmed(second))
+  return line.includes(':') ? parseEntry(line, place) : { kind: 'skipped', reason: 'it has no colon' }
+}
+
+function parseEntry(line: string, place: string): Line {
+  // Mosquitto takes the fields apart with strtok(3), for which several colons are one, and leading ones none.
+  const [first = '', second = ''] = line.split(':').filter((field) => field !== '')
+  const [bytes, text] = [trimmed(first), trimmed(second)]
+  const hash = parsePasswordHash(text)
+  // Without a name in front, the first field is most often a hash, which is not to be quoted as a name.
+  const isNameless = bytes === '' || (line.startsWith(':') && hash === undefined)
+  if (isNameless) return { kind: 'skipped', reason: 'the user name is empty' }
+  if (bytes.length > MAX_NAME_BYTES) {
+    return { kind: 'skipped', reason: `the user name has more than ${MAX_NAME_BYTES} bytes` }
+  }
+  const name = fromUtf8(bytes)
+  if (name === undefined) return { kind: 'skipped', reason: 'the user name is not UTF-8' }
   if (hash !== undefined) return { kind: 'user', name, hash }
-  throw broken(place, `the password of ${JSON.stringify(name)} ${explainUnreadableHash(trimmed(second))}`)
+  throw broken(place, `the password of ${JSON.stringify(name)} ${explainUnreadableHash(text)}`)
 }
 
 function isEntryOf(user: string, text: string): boolean {

@@ -8,13 +8,18 @@ import { type PasswordHash, verifyPassword } from './password-hash.js'
 export interface Passwords {
   /** Whether the file has this user, who is then to be let in by `verify` alone. */
   has(user: string): boolean
+  /** The names of the users. */
+  names(): Iterable<string>
+  /** The user's hash as the file has it: another one means that a login before it no longer holds. */
+  hashText(user: string): string | undefined
   /**
    * Whether this is the user's password; `false` for a user that the file does not have, after the same time
-   * as for a wrong password.
+   * as for a wrong password. Also `false`, without a check, when the login's turn comes and `isWanted` says
+   * that nobody waits for the answer any more.
    *
    * @throws PasswordsBusyError when too many logins are waiting already.
    */
-  verify(user: string, password: Buffer): Promise<boolean>
+  verify(user: string, password: Buffer, isWanted?: () => boolean): Promise<boolean>
 }
 
 /** Too many logins are waiting for their password to be checked; the client may try later. */
@@ -37,13 +42,19 @@ const DEFAULT_CONCURRENCY = 2
 /** At two times 85 ms the last of these waits for 85 s, longer than a client does; each holds its password. */
 const DEFAULT_MAX_WAITING = 2000
 
+/**
+ * Unknown users have a line of their own, so that a thousand devices which the database does not know keep no
+ * user waiting. Beyond this many they are told sooner that they are unknown.
+ */
+const MAX_UNKNOWN_WAITING = 100
+
 /** Entries of some 100 bytes, one for each user and password in use; beyond, the oldest is checked again. */
 const MAX_REMEMBERED = 10_000
 
 /**
  * Checks passwords against those of `file`. A login that was right is remembered, as an HMAC under a key that
- * this process keeps to itself, so that many clients of one user cost one PBKDF2; those that arrive while it
- * runs wait for it. A wrong one is not remembered, and costs as much each time.
+ * this process keeps to itself, so that many clients of one user cost one PBKDF2 or Argon2id; those that
+ * arrive while it runs wait for it. A wrong one is not remembered, and costs as much each time.
  */
 export function createPasswords(
   { users }: Pick<PasswordFile, 'users'>,
@@ -51,30 +62,28 @@ export function createPasswords(
 ): Passwords {
   const secret = randomBytes(32)
   const right = new LRUCache<string, true>({ max: MAX_REMEMBERED })
-  const running = new Map<string, Promise<boolean>>()
-  const limited = createLimit(concurrency, maxWaiting)
+  const shared = createSharing(createLimit(concurrency, maxWaiting))
+  const sharedByUnknown = createSharing(createLimit(1, MAX_UNKNOWN_WAITING))
   const standIn = createStandIn(users, secret)
 
   const check = async (user: string, password: Buffer, fingerprint: string): Promise<boolean> => {
     const hash = users.get(user)
-    try {
-      const isSame = await limited(() => verifyPassword(hash ?? standIn(user), password))
-      const isRight = isSame && hash !== undefined
-      if (isRight) right.set(fingerprint, true)
-      return isRight
-    } finally {
-      running.delete(fingerprint)
-    }
+    const isSame = await verifyPassword(hash ?? standIn(user), password)
+    const isRight = isSame && hash !== undefined
+    if (isRight) right.set(fingerprint, true)
+    return isRight
   }
 
   return {
     has: (user) => users.has(user),
-    verify: async (user, password) => {
+    names: () => users.keys(),
+    hashText: (user) => users.get(user)?.text,
+    verify: async (user, password, isWanted = () => true) => {
       const fingerprint = fingerprintOf(secret, user, users.get(user)?.text ?? '', password)
       if (right.get(fingerprint)) return true
-      const result = running.get(fingerprint) ?? check(user, password, fingerprint)
-      running.set(fingerprint, result)
-      return result
+      const compare = (): Promise<boolean> => check(user, password, fingerprint)
+      if (users.has(user)) return shared(fingerprint, isWanted, compare)
+      return sharedByUnknown(fingerprint, isWanted, compare).catch(() => false)
     },
   }
 }
@@ -98,6 +107,37 @@ const nobody: PasswordHash = {
   iterations: 100_000,
   salt: Buffer.alloc(12),
   key: Buffer.alloc(64),
+}
+
+/** A check that waits or runs, and whether anyone wants its answer: each login that shares it has its say. */
+interface Check {
+  readonly result: Promise<boolean>
+  readonly wanted: (() => boolean)[]
+}
+
+/** Runs one check for all logins of one fingerprint, or none, when nobody wants it by the time it may start. */
+function createSharing(limited: (task: () => Promise<boolean>) => Promise<boolean>) {
+  const checks = new Map<string, Check>()
+  return (fingerprint: string, isWanted: () => boolean, check: () => Promise<boolean>): Promise<boolean> => {
+    const known = checks.get(fingerprint)
+    if (known !== undefined) {
+      known.wanted.push(isWanted)
+      return known.result
+    }
+    if (!isWanted()) return Promise.resolve(false)
+    const wanted = [isWanted]
+    const forget = (): void => {
+      if (checks.get(fingerprint)?.wanted === wanted) checks.delete(fingerprint)
+    }
+    const result = limited(async () => {
+      if (wanted.some((isStillWanted) => isStillWanted())) return check()
+      // In this very step, lest a login that arrives now, and is wanted, share this answer.
+      forget()
+      return false
+    }).finally(forget)
+    checks.set(fingerprint, { result, wanted })
+    return result
+  }
 }
 
 /** Runs `concurrency` tasks at a time in the order of their arrival; turns away those beyond `maxWaiting`. */

@@ -127,5 +127,6 @@ async function probePasswords(settings: Settings): Promise<string> {
   const file = await readPasswordFile(path)
   if (!file.exists && username === undefined) return `${path} would be made, with an administrator`
   const administrator = username ?? file.administrator
-  return `${path}, ${file.users.size} users, administrator ${administrator ?? '(none)'}`
+  const summary = `${path}, ${file.users.size} users, administrator ${administrator ?? '(none)'}`
+  return [summary, ...file.warnings].join('; ')
 }

@@ -14,7 +14,7 @@ The users are in the file passwd of CONFIG_DIR, which Mosquitto and mosquitto_pa
 set asks for the password twice; where standard input is not a terminal, its first line is the password.
 `
 
-const TAKEN_UP = 'a running server takes that up at its next start'
+const TAKEN_UP = 'a running server takes that up within a second'
 
 /**
  * `damselfly passwd`, which edits the password file of `CONFIG_DIR`.
@@ -60,7 +60,8 @@ async function remove(path: string, user: string, context: CliContext): Promise<
 }
 
 async function list(path: string, context: CliContext): Promise<void> {
-  const { users, administrator } = await readPasswordFile(path)
+  const { users, administrator, warnings } = await readPasswordFile(path)
+  for (const warning of warnings) context.stderr.write(`damselfly passwd: ${warning}\n`)
   for (const user of users.keys()) {
     context.stdout.write(user === administrator ? `${user} (administrator)\n` : `${user}\n`)
   }

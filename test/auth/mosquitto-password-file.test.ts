@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ensureAdministrator } from '#src/auth/administrator.js'
@@ -19,6 +20,22 @@ async function accepts(path: string, user: string, password: string): Promise<bo
   return createPasswords(await readPasswordFile(path)).verify(user, Buffer.from(password))
 }
 
+/** A hash in each format that Mosquitto 2.0 knows, which `damselfly passwd` need not be able to write. */
+const hashIn = {
+  $6$: (password: string, saltBytes: number): string => {
+    const salt = randomBytes(saltBytes)
+    const key = createHash('sha512').update(password).update(salt).digest('base64')
+    return `$6$${salt.toString('base64')}$${key}`
+  },
+  $7$: (password: string, saltBytes: number): string => {
+    const salt = randomBytes(saltBytes)
+    const key = pbkdf2Sync(password, salt, 101, 64, 'sha512').toString('base64')
+    return `$7$101$${salt.toString('base64')}$${key}`
+  },
+}
+
+const formats = ['$6$', '$7$'] as const
+
 describe('the password file that Damselfly writes', () => {
   it('is read by Mosquitto, administrator and comments included', async () => {
     const path = join(await temporaryFolder(), 'passwd')
@@ -32,6 +49,22 @@ describe('the password file that Damselfly writes', () => {
     expect(await mosquitto.accepts(name ?? '', madePassword ?? '')).toBe(true)
     expect(await mosquitto.accepts('用户', '密码')).toBe(true)
     expect(await mosquitto.accepts('用户', 'wrong')).toBe(false)
+    expect(mosquitto.log()).not.toMatch(/Error|Invalid|Unable/)
+  })
+
+  it.each(formats)('is read by Mosquitto with a hash in the format %s', async (format) => {
+    const path = join(await temporaryFolder(), 'passwd')
+    await setPassword(path, 'ann', hashIn[format]('secret', 12))
+    await setPassword(path, 'bob', hashIn[format]('builder', 12))
+    const mosquitto = await startMosquitto(path)
+    for (const [user, password, isRight] of [
+      ['ann', 'secret', true],
+      ['ann', 'builder', false],
+      ['bob', 'builder', true],
+    ] as const) {
+      expect(await mosquitto.accepts(user, password)).toBe(isRight)
+      expect(await accepts(path, user, password)).toBe(isRight)
+    }
     expect(mosquitto.log()).not.toMatch(/Error|Invalid|Unable/)
   })
 
@@ -76,5 +109,50 @@ describe('the password file that mosquitto_passwd writes', () => {
     expect(await mosquitto.accepts('ann', 'changed')).toBe(true)
     expect(await mosquitto.accepts('ann', 'secret')).toBe(false)
     expect(await mosquitto.accepts('bob', 'builder')).toBe(false)
+  })
+})
+
+describe('a password file of any origin', () => {
+  it.each(formats)('may have the salts of Mosquitto 2.1 in the format %s', async (format) => {
+    // 64 bytes, which 2.0 does not take yet.
+    const path = join(await temporaryFolder(), 'passwd')
+    await setPassword(path, 'ann', hashIn[format]('secret', 64))
+    expect(await accepts(path, 'ann', 'secret')).toBe(true)
+    expect(await accepts(path, 'ann', 'Secret')).toBe(false)
+  })
+
+  it('lets the same users in as Mosquitto, whatever lines are broken', async () => {
+    const hash = hashIn.$7$('secret', 12)
+    const long = 'y'.repeat(65_535)
+    const lines: readonly (readonly [line: string, user: string, isIn: boolean])[] = [
+      [`first:${hash}`, 'first', true],
+      ['no colon', 'no colon', false],
+      [hash, hash, false],
+      [`:${hash}`, '', false],
+      [` :${hash}`, ' ', false],
+      [`:${hash}:more`, hash, false],
+      ['::', ':', false],
+      ['   ', '   ', false],
+      [`\xff:${hash}`, 'ÿ', false],
+      [`${long}z:${hash}`, 'z', false],
+      [`${long}:${hash}`, long, true],
+      [`#comment:${hash}`, '#comment', false],
+      [' # indented without a colon', '# indented without a colon', false],
+      [` #indented:${hash}`, '#indented', true],
+      [` \tblanks\v: ${hash} \r`, 'blanks', true],
+      [`in between:${hash}`, 'in between', true],
+      [`further:${hash}:and:more`, 'further', true],
+      [`twice::${hash}`, 'twice', true],
+      [`:leading:${hash}`, 'leading', true],
+      [`last:${hash}`, 'last', true],
+    ]
+    const path = join(await temporaryFolder(), 'passwd')
+    await writeFile(path, lines.map(([line]) => line).join('\n'), 'latin1')
+    const mosquitto = await startMosquitto(path)
+    for (const [line, user, isIn] of lines) {
+      const what = line.slice(0, 30)
+      expect([what, await accepts(path, user, 'secret')]).toEqual([what, isIn])
+      expect([what, await mosquitto.accepts(user, 'secret')]).toEqual([what, isIn])
+    }
   })
 })

@@ -21,6 +21,7 @@ describe('a password file', () => {
       exists: false,
       users: new Map(),
       administrator: undefined,
+      warnings: [],
     })
   })
 
@@ -28,8 +29,9 @@ describe('a password file', () => {
     const path = await fileOf(
       `# note\n\n   \nann:${hash}\r\n  bob : ${hash} \n#:\nçé 用户:${hash}:more:fields\n\tlast:${hash}`,
     )
-    const { exists, users, administrator } = await readPasswordFile(path)
+    const { exists, users, administrator, warnings } = await readPasswordFile(path)
     expect(exists).toBe(true)
+    expect(warnings).toEqual([])
     expect([...users.keys()]).toEqual(['ann', 'bob', 'çé 用户', 'last'])
     expect(administrator).toBeUndefined()
   })
@@ -45,14 +47,13 @@ describe('a password file', () => {
 
   it.each([
     ['a user twice', `ann:${hash}\n\n ann :${otherHash}\n`, 3, /"ann" is there twice/],
-    ['a line without a colon', `# fine\nann\n`, 2, /no colon/],
-    ['an empty user name', `:${hash}\n`, 1, /user name is empty/],
     ['a plain password', `ann:${hash}\nbob:hunter2\n`, 2, /"bob" is not hashed/],
     ['no password', 'ann:\n', 1, /"ann" is not hashed/],
+    ['blanks for a password', 'ann: \t:\n', 1, /"ann" is not hashed/],
+    ['a comment behind a blank, with a colon', ' # note: hunter2\n', 1, /"# note" is not hashed/],
     ['argon2id', 'ann:$argon2id$v=19$m=1,t=1,p=1$hunter2$hunter2\n', 1, /argon2/],
     ['a damaged hash', `ann:${hash.slice(0, -1)}\n`, 1, /damaged/],
     ['two administrators', '# administrator: a\n# administrator: b\n', 2, /second administrator/],
-    ['a user name that is not UTF-8', Buffer.from(`\xff:${hash}\n`, 'latin1'), 1, /not UTF-8/],
   ])('is refused with file and line, but no hash, for %s', async (_what, content, line, reason) => {
     const path = await fileOf(content)
     const reading = readPasswordFile(path)
@@ -63,6 +64,35 @@ describe('a password file', () => {
     await expect(setPassword(path, 'new', hash)).rejects.toMatchObject({ code: 'PASSWORD_FILE' })
     await expect(deleteUser(path, 'ann')).rejects.toMatchObject({ code: 'PASSWORD_FILE' })
     expect(await readFile(path)).toEqual(Buffer.from(content))
+  })
+
+  it.each([
+    ['no colon', 'hunter2', /it has no colon/],
+    ['no colon, behind a blank', ' # hunter2', /it has no colon/],
+    ['an empty user name', `:${hash}`, /the user name is empty/],
+    ['an empty user name and a further field', `:${hash}:hunter2`, /the user name is empty/],
+    ['blanks for a user name', ` \t: ${hash}`, /the user name is empty/],
+    ['nothing but a colon', ':', /the user name is empty/],
+    ['a user name of 65,536 bytes', `${'x'.repeat(65_534)}ß:${hash}`, /more than 65535 bytes/],
+    ['a user name that is not UTF-8', Buffer.from(`\xff:${hash}`, 'latin1'), /not UTF-8/],
+    ['the same again with no hash', Buffer.from('\xff:hunter2', 'latin1'), /not UTF-8/],
+  ])('is read without a line that has %s, which is kept and warned of', async (_what, line, reason) => {
+    const broken = Buffer.concat([Buffer.from(line), Buffer.from('\n')])
+    const path = await fileOf(Buffer.concat([Buffer.from(`ann:${hash}\n`), broken, Buffer.from('# end\n')]))
+    const { users, warnings } = await readPasswordFile(path)
+    expect([...users.keys()]).toEqual(['ann'])
+    expect(warnings).toEqual([expect.stringMatching(reason)])
+    expect(warnings[0]).toMatch(new RegExp(`^${path} line 2 is skipped: `))
+    expect(warnings[0]).not.toMatch(/hunter2|LbP8|sjw/)
+    await setPassword(path, 'bob', otherHash)
+    await deleteUser(path, 'ann')
+    expect(await readFile(path)).toEqual(Buffer.concat([broken, Buffer.from(`# end\nbob:${otherHash}\n`)]))
+  })
+
+  it('takes several colons for one, as Mosquitto does', async () => {
+    const { users, warnings } = await readPasswordFile(await fileOf(`ann::${hash}\n:bob: ${hash}\n`))
+    expect([...users.keys()]).toEqual(['ann', 'bob'])
+    expect(warnings).toEqual([])
   })
 
   it('is refused when it cannot be read', async () => {

@@ -86,6 +86,32 @@ describe('passwords', () => {
     expect(await spent(new Map([['ann', cheap]]))).toBeLessThan((await spent(users)) / 2)
   })
 
+  it('spend Argon2id on an unknown user of a file that has it', async () => {
+    const text = '$argon2id$v=19$m=47104,t=20,p=1$c2FsdHNhbHRzYWx0$qyw+uXo5lBR+gfDQ'
+    const [dear, cheap] = [
+      parsePasswordHash(text),
+      parsePasswordHash(text.replace('m=47104,t=20', 'm=8,t=1')),
+    ]
+    if (dear === undefined || cheap === undefined) throw new Error('not parsed')
+    const spent = async (user: string, hash: PasswordHash) => {
+      const before = process.cpuUsage()
+      expect(await createPasswords({ users: new Map([['ann', hash]]) }).verify(user, wrong)).toBe(false)
+      const { user: own, system } = process.cpuUsage(before)
+      return own + system
+    }
+    await spent('ann', cheap) // the package is loaded now
+    const ofKnown = await spent('ann', dear)
+    expect(await spent('eve', dear)).toBeGreaterThan(ofKnown / 2)
+    expect(await spent('eve', cheap)).toBeLessThan(ofKnown / 2)
+  })
+
+  it('know the users and the text of their hashes', () => {
+    const passwords = createPasswords({ users })
+    expect([...passwords.names()]).toEqual(['ann', 'bob'])
+    expect(passwords.hashText('ann')).toBe(users.get('ann')?.text)
+    expect(passwords.hashText('eve')).toBeUndefined()
+  })
+
   it('turn a login away when too many are waiting, and recover', async () => {
     const passwords = createPasswords({ users }, { concurrency: 2, maxWaiting: 3 })
     const logins = Array.from({ length: 7 }, (_, index) => passwords.verify('ann', Buffer.from(`${index}`)))
@@ -107,5 +133,85 @@ describe('passwords', () => {
     await passwords.verify('ann', right)
     expect(await passwords.verify(`ann${users.get('ann')?.text}`, right)).toBe(false)
     expect(await passwords.verify('an', Buffer.from('nright'))).toBe(false)
+  })
+})
+
+/** A connection that may be lost while its login waits. */
+function connection() {
+  let isOpen = true
+  return {
+    isOpen: () => isOpen,
+    lose: () => {
+      isOpen = false
+    },
+  }
+}
+
+describe('a login whose connection is gone before its turn', () => {
+  const oneAtATime = { concurrency: 1, maxWaiting: 10 }
+
+  /** What a right password gets, when all connections that share its check are told to `lose` or stay. */
+  async function outcome(connections: readonly ('lose' | 'stay')[]): Promise<readonly boolean[]> {
+    const passwords = createPasswords({ users }, oneAtATime)
+    const running = passwords.verify('ann', wrong)
+    const logins = connections.map((fate) => {
+      const { isOpen, lose } = connection()
+      const login = passwords.verify('ann', right, isOpen)
+      if (fate === 'lose') lose()
+      return login
+    })
+    expect(await running).toBe(false)
+    return Promise.all(logins)
+  }
+
+  it('is not checked: the right password is not found right', async () => {
+    expect(await outcome(['lose'])).toEqual([false])
+    expect(await outcome(['lose', 'lose'])).toEqual([false, false])
+  })
+
+  it('is checked while another login waits for the same answer', async () => {
+    expect(await outcome(['lose', 'stay'])).toEqual([true, true])
+    expect(await outcome(['stay', 'lose'])).toEqual([true, true])
+    expect(await outcome(['stay'])).toEqual([true])
+  })
+
+  it('costs no time', async () => {
+    const passwords = createPasswords({ users }, { concurrency: 1, maxWaiting: 1000 })
+    const running = passwords.verify('ann', wrong)
+    const { isOpen, lose } = connection()
+    const lost = Array.from({ length: 1000 }, (_, index) =>
+      passwords.verify('ann', Buffer.from(`${index}`), isOpen),
+    )
+    lose()
+    await running
+    const before = process.cpuUsage()
+    expect(new Set(await Promise.all(lost))).toEqual(new Set([false]))
+    // Less than the 85 ms of one check.
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1000).toBeLessThan(85)
+    expect(await passwords.verify('ann', right)).toBe(true)
+  })
+
+  it('leaves its answer to nobody: the same login comes again at that moment and is let in', async () => {
+    const passwords = createPasswords({ users }, oneAtATime)
+    const running = passwords.verify('ann', wrong)
+    let again: Promise<boolean> | undefined
+    let isWaiting = false
+    const lost = passwords.verify('ann', right, () => {
+      if (isWaiting) queueMicrotask(() => (again = passwords.verify('ann', right)))
+      return !isWaiting
+    })
+    isWaiting = true
+    expect(await running).toBe(false)
+    expect(await lost).toBe(false)
+    expect(await again).toBe(true)
+  })
+
+  it('is turned away at once when it was gone on arrival, and takes no place', async () => {
+    const passwords = createPasswords({ users }, onePlace)
+    expect(await passwords.verify('ann', right, () => false)).toBe(false)
+    const running = passwords.verify('ann', right)
+    expect(await passwords.verify('bob', right, () => false)).toBe(false)
+    expect(await running).toBe(true)
   })
 })

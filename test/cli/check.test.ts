@@ -45,10 +45,22 @@ describe('damselfly check', () => {
     expect(stdout).not.toContain('hidden')
   })
 
+  it('exits with 0 for a password file with a line that is skipped, and says so', async () => {
+    const folder = await temporaryFolder()
+    await mkdir(join(folder, 'config'))
+    await writeFile(join(folder, 'config', 'passwd'), '# a file\nhunter2\n')
+    const { code, stdout } = await damselfly(folder, ['check'])
+    expect(code).toBe(0)
+    expect(report(stdout)).toMatchObject({
+      passwords:
+        'config/passwd, 0 users, administrator (none); config/passwd line 2 is skipped: it has no colon',
+    })
+  })
+
   it('exits with 1 and names everything that is wrong, not the first thing alone', async () => {
     const folder = await temporaryFolder()
     for (const name of ['config', 'certs']) await mkdir(join(folder, name))
-    await writeFile(join(folder, 'config', 'passwd'), 'no colon')
+    await writeFile(join(folder, 'config', 'passwd'), 'ann:hunter2')
     await writeFile(join(folder, 'certs', 'server.crt'), 'nonsense')
     await writeFile(join(folder, 'certs', 'server.key'), 'nonsense')
     const off = { MQTT_PORT: 'off', MQTTS_PORT: 'off', WS_PORT: 'off' }
@@ -66,7 +78,7 @@ describe('damselfly check', () => {
       certificates: expect.stringMatching(/^WRONG: CERTIFICATE_FILE: .*server\.crt/),
       passwords: expect.stringMatching(/^WRONG: PASSWORD_FILE: .*passwd/),
     })
-    expect(outcome.stdout + outcome.stderr).not.toMatch(/hidden|\n {4}at /)
+    expect(outcome.stdout + outcome.stderr).not.toMatch(/hidden|hunter2|\n {4}at /)
   })
 
   it('exits with 1 for the login that the start refuses, and for a Redis that refuses its own', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readPasswordFile } from '#src/auth/password-file.js'
@@ -26,7 +26,7 @@ describe('damselfly passwd', () => {
     const set = await passwd(folder, ['set', 'ann'], 'se cret\nnot this\n')
     expect(set).toMatchObject({ code: 0, err: '' })
     expect(set.out).toContain(`added ann in ${join(folder, 'passwd')}`)
-    expect(set.out).toContain('next start')
+    expect(set.out).toContain('a running server takes that up within a second')
     expect(set.out).not.toContain('se cret')
     expect(await accepts(folder, 'ann', 'se cret')).toBe(true)
     expect((await passwd(folder, ['set', 'ann'], '密码')).out).toContain('changed the password of ann')
@@ -54,6 +54,18 @@ describe('damselfly passwd', () => {
     expect((await passwd(folder, ['delete', 'ann'])).out).toContain('was the administrator')
     expect(await passwd(folder, ['list'])).toEqual({ code: 0, out: '', err: '' })
     expect(await passwd(folder, ['delete', 'ann'])).toMatchObject({ code: 1, out: '' })
+  })
+
+  it('lists the users of a file with a line that is skipped, and says so', async () => {
+    const folder = await temporaryFolder()
+    await passwd(folder, ['set', 'ann'], 'a')
+    const path = join(folder, 'passwd')
+    await appendFile(path, 'no colon\n')
+    expect(await passwd(folder, ['list'])).toEqual({
+      code: 0,
+      out: 'ann\n',
+      err: `damselfly passwd: ${path} line 2 is skipped: it has no colon\n`,
+    })
   })
 
   it.each([
