@@ -11,6 +11,7 @@ import type { Settings } from './config/options.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import { ensureCertificates } from './listen/certificates.js'
+import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
 import { listenOnAll } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
@@ -67,7 +68,9 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   const start = async (): Promise<void> => {
     const webAddress = await serveHealth(context)
     await readPasswordFile(passwordPath(settings)) // a broken one is told before the wait for the database
-    const certificates = await ensureCertificates(settings.CERTS_DIR)
+    const certificates = await ensureCertificates(settings.CERTS_DIR, {
+      clients: clientCertificates(settings),
+    })
     for (const warning of certificates.warnings) log.warn(warning)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)

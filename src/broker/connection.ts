@@ -6,6 +6,18 @@ import type { Turns } from './turns.js'
 export interface Peer {
   readonly transport: 'tcp' | 'tls' | 'ws' | 'wss'
   readonly address: string
+  /** What the client had to show in the TLS handshake; absent where nothing is asked for. */
+  readonly certificate?: ClientCertificate
+}
+
+/** The certificate of a client, which the TLS handshake has found to be signed by the CA and not revoked. */
+export interface ClientCertificate {
+  /** Its first common name; `undefined` when it has none that can be a user name. */
+  readonly name: string | undefined
+  /** Whether `name` is the client's login, in the place of the user name and password of its CONNECT. */
+  readonly isIdentity: boolean
+  /** In upper-case hexadecimal digits, by which a later CRL may revoke it. */
+  readonly serialNumber: string
 }
 
 /** What the broker knows of one connection beside what Aedes keeps. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ConfigError } from '../config/config-error.js'
 import { errorCode, replaceFile } from '../config/replace-file.js'
 
-const FILE_NAMES = ['ca.crt', 'ca.key', 'server.crt', 'server.key'] as const
+const FILE_NAMES = ['ca.crt', 'ca.key', 'ca.crl', 'server.crt', 'server.key'] as const
 
 /** A file of the folder, each in PEM. */
 export type CertificateFile = (typeof FILE_NAMES)[number]
@@ -43,6 +43,11 @@ export async function withFile(
     throw wrong(folder.path, name, `cannot be written (${errorCode(error)})`, 'check the folder')
   }
   return { path: folder.path, files: { ...folder.files, [name]: pem }, made: [...folder.made, name] }
+}
+
+/** Each PEM block of this kind in a file, without the text around them. */
+export function blocksOf(label: 'CERTIFICATE' | 'X509 CRL', text: string): readonly string[] {
+  return text.match(new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`, 'g')) ?? []
 }
 
 /** @throws ConfigError CERTIFICATE_FILE when `pem` does not start with a certificate. */
