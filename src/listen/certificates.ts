@@ -76,6 +76,26 @@ export async function ensureCertificates(
 }
 
 /**
+ * The certificates in the folder at `path` as they are by now, to be served in the place of those `inForce`, and
+ * to ask of clients what those do. Makes nothing.
+ *
+ * @throws ConfigError CERTIFICATE_FILE as `ensureCertificates` does, for a missing `server.crt`, and where a
+ *   `ca.crl` in force is missing, without which everyone whom it revokes would be let in again.
+ */
+export async function reloadCertificates(
+  path: string,
+  inForce: Pick<Certificates, 'clients'>,
+): Promise<Certificates> {
+  const folder = await readFolder(path)
+  const { clients } = inForce
+  if (clients === undefined) return examine(folder, {})
+  if (clients.crl.length > 0 && folder.files['ca.crl'] === undefined) {
+    throw wrong(path, 'ca.crl', 'is missing, and was in force', 'put it back; without one it takes a restart')
+  }
+  return examine(folder, { clients: clients.isIdentity ? 'identity' : 'required' })
+}
+
+/**
  * Puts a new `server.crt` in the place of the old one: for its names, those of this machine and those of
  * `options`, and for the same key, so that one file changes and a crash cannot leave two that do not match.
  * Without an old one it is `ensureCertificates`.
