@@ -12,7 +12,7 @@ import type { Settings } from './config/options.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
-import { type Certificates, ensureCertificates, reloadCertificates } from './listen/certificates.js'
+import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
 import { listenOnAll } from './listen/listen-on-all.js'
@@ -75,7 +75,9 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   const start = async (): Promise<void> => {
     const webAddress = await serveHealth(context)
     await readRules(settings) // broken ones are told before the wait for the database
-    const certificates = await ensureCertificates(settings.CERTS_DIR, { clients: clientCertificates(settings) })
+    const certificates = await ensureCertificates(settings.CERTS_DIR, {
+      clients: clientCertificates(settings),
+    })
     for (const warning of certificates.warnings) log.warn(warning)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
@@ -131,11 +133,10 @@ interface Reloadable {
 }
 
 function startReload({ settings, log, life }: Context, parts: Reloadable): Reload {
-  const { access, certificates, ...rest } = parts
   const reload = createReload({
-    ...rest,
-    ...access,
-    readCertificates: () => reloadCertificates(settings.CERTS_DIR, certificates),
+    ...parts,
+    ...parts.access,
+    certificateFolder: settings.CERTS_DIR,
     log,
   })
   const { passwordPath, aclPath } = accessPaths(settings)

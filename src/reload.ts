@@ -3,14 +3,16 @@ import type { Rulebook } from './auth/rulebook.js'
 import type { Broker } from './broker/broker.js'
 import { ConfigError } from './config/config-error.js'
 import { watchFiles } from './config/watch-files.js'
-import type { Certificates } from './listen/certificates.js'
+import { type Certificates, reloadCertificates } from './listen/certificates.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 
 /** What is read again while the server runs, and whom that concerns. */
 export interface ReloadParts {
   readonly rulebook: Rulebook
-  readonly readCertificates: () => Promise<Certificates>
+  /** Where the certificates are, and those that are served by now. */
+  readonly certificateFolder: string
+  readonly certificates: Certificates
   readonly listeners: readonly Listener[]
   readonly broker: Broker
   readonly authenticator: Authenticator
@@ -31,15 +33,14 @@ export interface Reload {
  */
 export function createReload(parts: ReloadParts): Reload {
   const { rulebook, listeners, broker, authenticator, log } = parts
-  let isRevoked: (serialNumber: string) => boolean = () => false
+  let { certificates } = parts
   let last: Promise<void> = Promise.resolve()
 
-  const reloadCertificates = async (): Promise<readonly ConfigError[]> => {
+  const renewCertificates = async (): Promise<readonly ConfigError[]> => {
     try {
-      const certificates = await parts.readCertificates()
+      certificates = await reloadCertificates(parts.certificateFolder, certificates)
       for (const listener of listeners) listener.renew?.(certificates)
       for (const warning of certificates.warnings) log.warn(warning)
-      isRevoked = certificates.isRevoked
       return []
     } catch (error) {
       if (error instanceof ConfigError) return [error]
@@ -49,14 +50,13 @@ export function createReload(parts: ReloadParts): Reload {
 
   const reload = async (): Promise<void> => {
     const rules = await rulebook.reload()
-    const errors = [...rules.errors, ...(await reloadCertificates())]
+    const errors = [...rules.errors, ...(await renewCertificates())]
     for (const warning of rules.warnings) log.warn(warning)
     for (const { message } of errors) log.error(`not taken over, what was in force stays: ${message}`)
-    await broker.review((identity, { certificate }) =>
-      certificate !== undefined && isRevoked(certificate.serialNumber)
-        ? undefined
-        : authenticator.judge(identity),
-    )
+    await broker.review((identity, { certificate }) => {
+      const isRevoked = certificate && certificates.clients?.isRevoked(certificate.serialNumber)
+      return isRevoked === true ? undefined : authenticator.judge(identity)
+    })
     log.info('read again: users, rules and certificates')
   }
 

@@ -12,7 +12,8 @@ export interface KnownLogins {
   has(user: string, password: Buffer, address: string): boolean
   /** Remembers a login that was right. */
   add(user: string, password: Buffer, address: string): void
-  clear(): void
+  /** Forgets one that is right no more. */
+  delete(user: string, password: Buffer, address: string): void
 }
 
 /** Entries of some 150 bytes: twice the connections that MAX_CONNECTIONS allows unless it is set. */
@@ -32,6 +33,8 @@ export function createKnownLogins(maxLogins: number = DEFAULT_MAX_LOGINS): Known
     add(user, password, address) {
       known.set(fingerprint(user, password, address), true)
     },
-    clear: () => known.clear(),
+    delete(user, password, address) {
+      known.delete(fingerprint(user, password, address))
+    },
   }
 }

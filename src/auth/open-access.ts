@@ -110,7 +110,10 @@ function openLockout(settings: AccessSettings, log: Logger) {
     (kind, key) => {
       if (limit.admit(`${kind} ${key}`) === undefined) return
       const forSeconds = settings.LOGIN_REFUSE_S
-      log.warn({ [kind]: key.slice(0, MAX_LOGGED_NAME), forSeconds }, 'too many failed logins; further ones are refused')
+      log.warn(
+        { [kind]: key.slice(0, MAX_LOGGED_NAME), forSeconds },
+        'too many failed logins; further ones are refused',
+      )
     },
   )
 }

@@ -49,7 +49,7 @@ function show(certificates: Certificates, { stdout, stderr }: CliContext): void 
     ['SHA-256', fingerprint],
   ]
   for (const [label = '', value] of rows) stdout.write(`${label.padEnd(12)} ${value}\n`)
-  if (madeFiles.length > 0) stdout.write('A running server takes that up at its next start.\n')
+  if (madeFiles.length > 0) stdout.write('A running server serves it within a second.\n')
   for (const warning of warnings) stderr.write(`warning: ${warning}\n`)
 }
 

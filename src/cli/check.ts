@@ -8,6 +8,7 @@ import { openSessions } from '../broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from '../config/database.js'
 import type { Settings } from '../config/options.js'
 import { ensureCertificates } from '../listen/certificates.js'
+import { type ClientTrust, clientCertificates } from '../listen/client-trust.js'
 import { openStore } from '../store/open-store.js'
 import type { CliContext } from './cli-context.js'
 import { CommandError } from './run-command.js'
@@ -67,14 +68,17 @@ function probes(settings: Settings): readonly Probe[] {
 }
 
 function describeListeners(settings: Settings): string {
+  const asking = settings.TLS_REQUIRE_CLIENT_CERT ? ' with client certificates' : ''
   const ports = [
     ['mqtt', settings.MQTT_PORT],
-    ['mqtts', settings.MQTTS_PORT],
+    ['mqtts', settings.MQTTS_PORT, asking],
     ['ws', settings.WS_PORT],
-    ['wss', settings.WSS_PORT],
+    ['wss', settings.WSS_PORT, asking],
     ['http', settings.HTTP_PORT],
   ] as const
-  const open = ports.filter(([, port]) => port !== 'off').map(([scheme, port]) => `${scheme} ${port}`)
+  const open = ports.flatMap(([scheme, port, how = '']) =>
+    port === 'off' ? [] : [`${scheme} ${port}${how}`],
+  )
   if (ports.slice(0, 4).every(([, port]) => port === 'off')) {
     throw CommandError.failed(
       'MQTT_PORT, MQTTS_PORT, WS_PORT and WSS_PORT are all off; no client could connect',
@@ -108,13 +112,22 @@ async function probeSessions(settings: Settings): Promise<string> {
 }
 
 async function probeCertificates(settings: Settings): Promise<string> {
-  const names = ['server.crt', 'server.key'].map((name) => join(settings.CERTS_DIR, name))
-  if (!names.some((name) => existsSync(name))) return `would be made in ${settings.CERTS_DIR}`
-  const { certPath, names: hosts, expires, warnings } = await ensureCertificates(settings.CERTS_DIR)
-  return [
-    `${certPath} for ${hosts.join(', ')}, until ${expires.toISOString().slice(0, 10)}`,
-    ...warnings,
-  ].join('; ')
+  const use = clientCertificates(settings)
+  const folder = settings.CERTS_DIR
+  const names = ['server.crt', 'server.key'].map((name) => join(folder, name))
+  if (!names.some((name) => existsSync(name))) return `would be made in ${folder}`
+  const certificates = await ensureCertificates(folder, { clients: use })
+  const { certPath, names: hosts, expires, clients, warnings } = certificates
+  const served = `${certPath} for ${hosts.join(', ')}, until ${expires.toISOString().slice(0, 10)}`
+  return [served, ...(clients === undefined ? [] : [describeClients(folder, clients)]), ...warnings].join(
+    '; ',
+  )
+}
+
+function describeClients(folder: string, { crl, isIdentity }: ClientTrust): string {
+  const signed = `clients show one that ${join(folder, 'ca.crt')} signed`
+  const revoked = crl.length === 0 ? ' (no ca.crl)' : ` and ${join(folder, 'ca.crl')} does not revoke`
+  return `${signed}${revoked}${isIdentity ? ', and its name is their login' : ''}`
 }
 
 async function probePasswords(settings: Settings): Promise<string> {

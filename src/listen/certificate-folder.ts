@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { ConfigError } from '../config/config-error.js'
 import { errorCode, replaceFile } from '../config/replace-file.js'
 
-const FILE_NAMES = ['ca.crt', 'ca.key', 'server.crt', 'server.key'] as const
+/** What a folder of certificates may hold that is read from it. */
+export const CERTIFICATE_FILES = ['ca.crt', 'ca.key', 'ca.crl', 'server.crt', 'server.key'] as const
 
 /** A file of the folder, each in PEM. */
-export type CertificateFile = (typeof FILE_NAMES)[number]
+export type CertificateFile = (typeof CERTIFICATE_FILES)[number]
 
 /** What a folder of certificates holds; an absent file has no entry. */
 export interface CertificateFolder {
@@ -20,7 +21,7 @@ export interface CertificateFolder {
 /** @throws ConfigError CERTIFICATE_FILE for a file that is there and cannot be read. */
 export async function readFolder(path: string): Promise<CertificateFolder> {
   const files: Partial<Record<CertificateFile, string>> = {}
-  for (const name of FILE_NAMES) {
+  for (const name of CERTIFICATE_FILES) {
     try {
       files[name] = await readFile(join(path, name), 'utf8')
     } catch (error) {
@@ -43,6 +44,11 @@ export async function withFile(
     throw wrong(folder.path, name, `cannot be written (${errorCode(error)})`, 'check the folder')
   }
   return { path: folder.path, files: { ...folder.files, [name]: pem }, made: [...folder.made, name] }
+}
+
+/** Each PEM block of this kind in a file, without the text around them. */
+export function blocksOf(label: 'CERTIFICATE' | 'X509 CRL', text: string): readonly string[] {
+  return text.match(new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`, 'g')) ?? []
 }
 
 /** @throws ConfigError CERTIFICATE_FILE when `pem` does not start with a certificate. */

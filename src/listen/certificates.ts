@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import {
+  blocksOf,
   type CertificateFolder,
   parseCertificate,
   parseKey,
@@ -11,6 +12,7 @@ import {
   withFile,
   wrong,
 } from './certificate-folder.js'
+import { type ClientCertificates, type ClientTrust, readClientTrust } from './client-trust.js'
 import { distinctNames, hostNames, isDnsName } from './host-names.js'
 
 /** What the TLS listeners serve, and what is to be said of it. */
@@ -23,6 +25,8 @@ export interface Certificates {
   readonly cert: string
   /** `server.key` in PEM. */
   readonly key: string
+  /** Whose certificates are accepted; `undefined` where clients need not show any. */
+  readonly clients: ClientTrust | undefined
   /** The DNS names and IP addresses that the certificate is good for. */
   readonly names: readonly string[]
   readonly expires: Date
@@ -34,10 +38,15 @@ export interface Certificates {
   readonly warnings: readonly string[]
 }
 
-/** What a new certificate is made for. */
+/** The part that a TLS listener works with. */
+export type ServedCertificates = Pick<Certificates, 'cert' | 'key' | 'clients'>
+
+/** What a new certificate is made for, and what clients are asked for. */
 export interface CertificateOptions {
   /** Names and addresses for a new certificate, beside those that this machine knows of itself. */
   readonly names?: readonly string[]
+  /** `none` unless it is given. `ca.crl` is read with the other two alone. */
+  readonly clients?: ClientCertificates
   readonly now?: Date
 }
 
@@ -52,7 +61,8 @@ const OWN_PAIR_INSTEAD =
  * signed by the CA of `ca.crt` and `ca.key`, which is made as well where it does not exist.
  *
  * @throws ConfigError CERTIFICATE_FILE for a file that cannot be read, parsed or written, for a key that is
- *   not its certificate's, and for half a pair.
+ *   not its certificate's, for half a pair, and where clients have to show a certificate for a missing `ca.crt`
+ *   and a `ca.crl` that is not its own.
  */
 export async function ensureCertificates(
   path: string,
@@ -63,6 +73,26 @@ export async function ensureCertificates(
     return examine(folder, options)
   }
   return examine(await withServer(await withAuthority(folder, options), options), options)
+}
+
+/**
+ * The certificates in the folder at `path` as they are by now, to be served in the place of those `inForce`, and
+ * to ask of clients what those do. Makes nothing.
+ *
+ * @throws ConfigError CERTIFICATE_FILE as `ensureCertificates` does, for a missing `server.crt`, and where a
+ *   `ca.crl` in force is missing, without which everyone whom it revokes would be let in again.
+ */
+export async function reloadCertificates(
+  path: string,
+  inForce: Pick<Certificates, 'clients'>,
+): Promise<Certificates> {
+  const folder = await readFolder(path)
+  const { clients } = inForce
+  if (clients === undefined) return examine(folder, {})
+  if (clients.crl.length > 0 && folder.files['ca.crl'] === undefined) {
+    throw wrong(path, 'ca.crl', 'is missing, and was in force', 'put it back; without one it takes a restart')
+  }
+  return examine(folder, { clients: clients.isIdentity ? 'identity' : 'required' })
 }
 
 /**
@@ -79,7 +109,7 @@ export async function renewServerCertificate(
 ): Promise<Certificates> {
   const folder = await readFolder(path)
   if (folder.files['server.crt'] === undefined) return ensureCertificates(path, options)
-  const old = examine(folder, options)
+  const old = await examine(folder, options)
   const { 'ca.crt': ca, 'server.crt': chain } = folder.files
   if (ca !== undefined && !isSignedBy(parseCertificate(path, 'ca.crt', ca), chain)) {
     throw wrong(path, 'server.crt', 'was not signed by ca.crt', 'renew it where it came from')
@@ -135,8 +165,10 @@ function authorityOf({ path, files }: CertificateFolder, now: Date): { certifica
   return { certificate, key }
 }
 
-function examine({ path, files, made }: CertificateFolder, options: CertificateOptions): Certificates {
+async function examine(folder: CertificateFolder, options: CertificateOptions): Promise<Certificates> {
+  const { path, files, made } = folder
   const { 'ca.crt': ca, 'server.crt': cert, 'server.key': key } = files
+  if (cert === undefined && key === undefined) throw wrong(path, 'server.crt', 'is missing', 'put it back')
   if (cert === undefined) throw halfPair(path, 'server.crt', 'server.key')
   if (key === undefined) throw halfPair(path, 'server.key', 'server.crt')
   const certificate = parsePair(path, { name: 'server.crt', pem: cert }, { name: 'server.key', pem: key })
@@ -154,17 +186,20 @@ function examine({ path, files, made }: CertificateFolder, options: CertificateO
       warnings.push(`${join(path, 'server.crt')} was not signed by ca.crt; clients that trust that refuse it`)
     }
   }
+  const use = options.clients ?? 'none'
+  const clients = use === 'none' ? undefined : await readClientTrust(folder, use === 'identity', now)
   return {
     caPath: authority && join(path, 'ca.crt'),
     certPath: join(path, 'server.crt'),
     keyPath: join(path, 'server.key'),
     cert,
     key,
+    clients,
     names: namesOf(certificate),
     expires: new Date(certificate.validTo),
     fingerprint: certificate.fingerprint256,
     madeFiles: made.map((name) => join(path, name)),
-    warnings,
+    warnings: [...warnings, ...(clients?.warnings ?? [])],
   }
 }
 
@@ -193,8 +228,7 @@ function timeWarnings(
 
 /** Whether `authority` has signed the server's certificate, or one of the chain behind it. */
 function isSignedBy(authority: X509Certificate, chain: string | undefined): boolean {
-  const blocks = chain?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  return blocks.some((pem) => {
+  return blocksOf('CERTIFICATE', chain ?? '').some((pem) => {
     const certificate = new X509Certificate(pem)
     return certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
   })

@@ -7,13 +7,19 @@ import type { Tally } from '../metrics/tally.js'
 export interface Gate {
   /** `true` lets a new connection in and counts it until it closes; one turned away is destroyed. */
   admit(socket: Socket): boolean
+  /** Says in the log that a TLS client was not let in for its certificate: for each reason once a minute. */
+  logRefusedCertificate(reason: string, address: string | undefined): void
 }
 
 const MINUTE_MS = 60_000
 
+/** OpenSSL has fewer. */
+const MAX_REASONS = 100
+
 /** A gate for at most `maxConnections` at a time. */
 export function createGate(maxConnections: number, tally: Tally, log: Logger): Gate {
   const limit = createRateLimit(MINUTE_MS, 1)
+  const certificateLimit = createRateLimit(MINUTE_MS, MAX_REASONS)
   return {
     admit(socket) {
       if (tally.connections >= maxConnections) {
@@ -33,6 +39,10 @@ export function createGate(maxConnections: number, tally: Tally, log: Logger): G
         tally.connections -= 1
       })
       return true
+    },
+    logRefusedCertificate(reason, address) {
+      if (certificateLimit.admit(reason) === undefined) return
+      log.warn({ reason, address }, "a TLS client's certificate was refused")
     },
   }
 }

@@ -63,7 +63,7 @@ export function toPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-/** The certificate, in PEM, of a CA that signs servers and nothing else (RFC 5280, 4.2.1.3 and 4.2.1.9). */
+/** The certificate, in PEM, of a CA that signs servers, clients and CRLs, but no other CA (RFC 5280, 4.2.1.3 and 4.2.1.9). */
 export async function makeAuthority(key: KeyObject, now: Date): Promise<string> {
   const { signingKey, publicKey, algorithm } = await imported(key)
   const certificate = await X509CertificateGenerator.createSelfSigned({

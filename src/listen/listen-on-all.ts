@@ -1,9 +1,10 @@
 import type { Broker } from '../broker/broker.js'
 import type { Settings } from '../config/options.js'
+import type { ServedCertificates } from './certificates.js'
 import type { Gate } from './gate.js'
 import type { ListenAddress, Listener } from './listener.js'
 import { listenTcp } from './tcp.js'
-import { type KeyPair, listenTls } from './tls.js'
+import { listenTls } from './tls.js'
 import { listenSecureWebsocket, listenWebsocket } from './websocket.js'
 
 /** The settings that listeners need. */
@@ -15,7 +16,7 @@ export type ListenSettings = Pick<
 /** Binds every listener that is not off, and hands each to `bound` at once, so that a later failure closes it. */
 export async function listenOnAll(
   settings: ListenSettings,
-  keyPair: KeyPair,
+  certificates: ServedCertificates,
   gate: Gate,
   broker: Broker,
   bound: (listener: Listener) => void,
@@ -23,9 +24,9 @@ export async function listenOnAll(
   const frames = { maxPacketBytes: settings.MAX_PACKET_BYTES }
   const ways = [
     [settings.MQTT_PORT, (at: ListenAddress) => listenTcp(at, gate, broker)],
-    [settings.MQTTS_PORT, (at: ListenAddress) => listenTls(at, keyPair, gate, broker)],
+    [settings.MQTTS_PORT, (at: ListenAddress) => listenTls(at, certificates, gate, broker)],
     [settings.WS_PORT, (at: ListenAddress) => listenWebsocket(at, frames, gate, broker)],
-    [settings.WSS_PORT, (at: ListenAddress) => listenSecureWebsocket(at, keyPair, frames, gate, broker)],
+    [settings.WSS_PORT, (at: ListenAddress) => listenSecureWebsocket(at, certificates, frames, gate, broker)],
   ] as const
   const listeners: Listener[] = []
   for (const [port, listen] of ways) {

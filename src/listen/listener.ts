@@ -1,5 +1,6 @@
 import type { Server } from 'node:net'
 import { ConfigError } from '../config/config-error.js'
+import type { ServedCertificates } from './certificates.js'
 
 /** One listening address. */
 export interface Listener {
@@ -9,6 +10,13 @@ export interface Listener {
   readonly port: number
   /** Accepts no more; connections that are open stay. */
   close(): void
+  /**
+   * Serves these, and judges clients by them, from the next handshake on; open connections stay. Absent where
+   * there is no TLS.
+   *
+   * @throws Error when they would change whether clients have to show a certificate.
+   */
+  renew?(certificates: ServedCertificates): void
 }
 
 /** Where to listen. */

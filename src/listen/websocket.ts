@@ -1,10 +1,13 @@
 import { createServer, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
+import type { Socket } from 'node:net'
 import websocket from 'websocket-stream'
 import type { Broker } from '../broker/broker.js'
+import type { Peer } from '../broker/connection.js'
+import type { ServedCertificates } from './certificates.js'
 import type { Gate } from './gate.js'
 import { type ListenAddress, type Listener, listen } from './listener.js'
-import { type KeyPair, tlsOptions } from './tls.js'
+import { tlsOptions, tlsSide } from './tls.js'
 
 /** How the WebSocket listeners are to work. */
 export interface WebsocketOptions {
@@ -32,27 +35,28 @@ export function listenWebsocket(
   broker: Broker,
 ): Promise<Listener> {
   const server = createServer({ noDelay: true })
-  serve(server, 'ws', options, gate, broker)
+  const peerOf = (socket: Socket): Peer => ({ transport: 'ws', address: socket.remoteAddress ?? '' })
+  serve(server, peerOf, options, gate, broker)
   return listen(server, 'ws', 'WS_PORT', address)
 }
 
 /** MQTT over WebSocket over TLS. */
-export function listenSecureWebsocket(
+export async function listenSecureWebsocket(
   address: ListenAddress,
-  keyPair: KeyPair,
+  certificates: ServedCertificates,
   options: WebsocketOptions,
   gate: Gate,
   broker: Broker,
 ): Promise<Listener> {
-  const server = createSecureServer({ ...tlsOptions(keyPair), noDelay: true })
-  server.on('tlsClientError', (_error, socket) => socket.destroy())
-  serve(server, 'wss', options, gate, broker)
-  return listen(server, 'wss', 'WSS_PORT', address)
+  const server = createSecureServer({ ...tlsOptions(certificates), noDelay: true })
+  const { peerOf, renew } = tlsSide(server, 'wss', certificates, gate)
+  serve(server, peerOf, options, gate, broker)
+  return { ...(await listen(server, 'wss', 'WSS_PORT', address)), renew }
 }
 
 function serve(
   server: Server,
-  transport: 'ws' | 'wss',
+  peerOf: (socket: Socket) => Peer | undefined,
   options: WebsocketOptions,
   gate: Gate,
   broker: Broker,
@@ -74,8 +78,14 @@ function serve(
   const sockets = new websocket.Server(serverOptions)
   sockets.on('error', () => undefined) // the HTTP server's own, repeated here; `listen` sees to them
   sockets.on('stream', (stream, request) => {
+    const peer = peerOf(request.socket)
+    if (peer === undefined) {
+      stream.destroy()
+      request.socket.destroy() // it is owed no closing handshake
+      return
+    }
     limitUnread(stream)
-    broker.accept(stream, { transport, address: request.socket.remoteAddress ?? '' })
+    broker.accept(stream, peer)
   })
 }
 

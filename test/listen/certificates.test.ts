@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createServer, type Server } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Certificates, ensureCertificates, renewServerCertificate } from '#src/listen/certificates.js'
+import { openssl } from '../support/openssl.js'
 import { run } from '../support/run.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -15,12 +16,6 @@ const lanAddresses = Object.values(networkInterfaces())
   .flatMap((list) => list ?? [])
   .filter(({ internal, family }) => !internal && family === 'IPv4')
   .map(({ address }) => address)
-
-async function openssl(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run('openssl', args)
-  if (code !== 0) throw new Error(`openssl ${args.join(' ')}: ${stderr}${stdout}`)
-  return stdout
-}
 
 /** Whether openssl, at its strictest, takes the server's certificate for one of this CA's for this name. */
 function verify(folder: string, ...name: string[]): Promise<string> {

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { administratorAccess } from '#src/auth/access.js'
-import { startBroker } from '#src/broker/broker.js'
+import { type Broker, startBroker } from '#src/broker/broker.js'
 import { createMemorySessions } from '#src/broker/memory-sessions.js'
 import { createIngest, type IngestOptions } from '#src/ingest/ingest.js'
 import { createGate } from '#src/listen/gate.js'
@@ -13,6 +13,8 @@ import type { Store } from '#src/store/store.js'
 /** A broker in this process, to which everyone may publish everything. */
 export interface TestBroker {
   readonly port: number
+  /** For listeners beside the one at `port`. */
+  readonly broker: Broker
   readonly tally: Tally
 }
 
@@ -51,7 +53,7 @@ export async function startTestBroker(
     await broker.stop(1000)
     ingest.stop()
   })
-  return { port: listener.port, tally }
+  return { port: listener.port, broker, tally }
 }
 
 /** `store`, whose every write takes as long as `before` does first. */
