@@ -1,5 +1,5 @@
 /**
- * A password as mosquitto_passwd 2.1 keeps it by default: Argon2id (RFC 9106) as a PHC string,
+ * A password as mosquitto_passwd 2.1 can keep it: Argon2id (RFC 9106) as a PHC string,
  * `$argon2id$v=19$m=47104,t=1,p=1$salt$key`, where salt and key are base64 without padding.
  */
 export interface Argon2idHash {

@@ -193,7 +193,7 @@ describe('a login whose connection is gone before its turn', () => {
   })
 
   it('leaves its answer to nobody: the same login comes again at that moment and is let in', async () => {
-    const passwords = createPasswords({ users }, oneAtATime)
+    const passwords = createPasswords({ users }, { concurrency: 1, maxWaiting: 1 })
     const running = passwords.verify('ann', wrong)
     let again: Promise<boolean> | undefined
     let isWaiting = false
@@ -204,7 +204,10 @@ describe('a login whose connection is gone before its turn', () => {
     isWaiting = true
     expect(await running).toBe(false)
     expect(await lost).toBe(false)
+    // Those that follow share the new check, so that there is a place for another user.
+    const following = [passwords.verify('ann', right), passwords.verify('bob', right)]
     expect(await again).toBe(true)
+    expect(await Promise.all(following)).toEqual([true, true])
   })
 
   it('is turned away at once when it was gone on arrival, and takes no place', async () => {
