@@ -8,6 +8,8 @@ const HELP = `Usage: damselfly [COMMAND]
   passwd    set, delete and list the users of the password file
   device    add, list, show, rotate and remove devices in the database
   certs     make the CA and the server certificate now
+  import-mosquitto
+            take over the settings, users and certificates of a mosquitto.conf
 
 damselfly COMMAND --help says more. Settings come from the environment or a .env file in the working
 directory; README.md lists them.
@@ -29,6 +31,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['passwd', async () => (await import('./passwd.js')).passwdCommand],
   ['device', async () => (await import('./device.js')).deviceCommand],
   ['certs', async () => (await import('./certs.js')).certsCommand],
+  ['import-mosquitto', async () => (await import('./import-mosquitto.js')).importMosquittoCommand],
 ])
 
 /**
