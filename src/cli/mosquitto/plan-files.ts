@@ -94,8 +94,8 @@ async function readSource(line: ConfLine): Promise<Source> {
       return { problem }
     }
   }
-  const tried = [...new Set(candidates.map((path) => resolve(path)))].join(' or ')
-  return { problem: `${placeOf(line)} names a ${line.name} that does not exist: ${tried}` }
+  const tried = [...new Set(candidates.map((path) => resolve(path)))].join(' and ')
+  return { problem: `${line.value} (${placeOf(line)}, ${line.name}) does not exist; looked for ${tried}` }
 }
 
 function originOf({ path }: { readonly path: string }, { value }: ConfLine): string {
