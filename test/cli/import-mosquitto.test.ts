@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { importMosquittoCommand } from '#src/cli/import-mosquitto.js'
@@ -236,6 +236,17 @@ describe('damselfly import-mosquitto', () => {
     expect(await readdir(CONFIG_DIR)).toEqual(['acl.conf', 'passwd'])
     expect(await readdir(CERTS_DIR)).toEqual(['ca.crt', 'server.crt', 'server.key'])
     expect(loadSettings({}, folder)).toMatchObject({ CONFIG_DIR, CERTS_DIR })
+  })
+
+  it('run by root, leaves everything to the owner of the working directory', async () => {
+    const { conf } = await installMosquitto()
+    const folder = await temporaryFolder()
+    if (process.getuid?.() === 0) await chown(folder, 65_534, 65_534)
+    const { uid } = await stat(folder)
+    expect((await damselfly(folder, ['import-mosquitto', conf])).code).toBe(0)
+    for (const path of ['config', 'certs', ...WRITTEN]) {
+      expect((await stat(join(folder, path))).uid, path).toBe(uid)
+    }
   })
 
   it('fails without a file that it can read, and is called wrongly without or with two', async () => {

@@ -155,20 +155,10 @@ describe('listeners', () => {
   })
 
   it.each([
-    [['listener 0 /run/mosquitto.sock'], ['listener 0 /run/mosquitto.sock']],
     [['listener 1884'], ['listener 1884']],
     [
       ['listener 1884 127.0.0.1', 'protocol websockets'],
       ['listener 1884 127.0.0.1', 'protocol websockets'],
-    ],
-    [['listener 1884 broker.example'], ['listener 1884 broker.example']],
-    [
-      ['listener 1884', 'protocol http_api'],
-      ['listener 1884', 'protocol http_api'],
-    ],
-    [
-      ['listener 1884', 'psk_hint h'],
-      ['listener 1884', 'psk_hint h'],
     ],
     [
       ['listener 1884', 'protocol websockets', 'mount_point m'],
@@ -182,6 +172,22 @@ describe('listeners', () => {
     const { settings, refused: seen } = translated('listener 1883', ...lines)
     expect(settings).toMatchObject({ MQTT_PORT: '1883', MQTTS_PORT: 'off', WS_PORT: 'off', WSS_PORT: 'off' })
     expect(seen).toEqual(refused)
+  })
+
+  it.each([
+    [['listener 0 /run/mosquitto.sock']],
+    [['listener 99999']],
+    [['listener 1884 broker.example']],
+    [['listener 1884', 'protocol http_api']],
+    [['listener 1884', 'psk_hint h']],
+    [['listener 1884', 'certfile c']],
+    [['listener 1884', 'certfile c', 'keyfile k', 'tls_keyform engine']],
+    [['listener 1884', 'mount_point m']],
+    [['listener 1884', 'bind_interface eth0']],
+  ])('%j stay closed, since nothing comes near them', (lines) => {
+    const { settings, copies, refused } = translated(...lines)
+    expect(settings).toMatchObject({ MQTT_PORT: 'off', MQTTS_PORT: 'off', WS_PORT: 'off', WSS_PORT: 'off' })
+    expect({ copies, refused }).toEqual({ copies: {}, refused: lines })
   })
 
   it('of this machine alone stay closed when another is for the network', () => {
@@ -256,13 +262,11 @@ describe('users and rules', () => {
   })
 
   it('of no listener are listed with per_listener_settings', () => {
-    const { settings, refused } = translated(
-      'per_listener_settings true',
-      'allow_anonymous true',
-      'listener 1',
-    )
+    const lines = ['per_listener_settings true', 'allow_anonymous true', 'listener 1']
+    const { settings, outcomes } = translated(...lines)
     expect(settings).toMatchObject({ ALLOW_ANONYMOUS: 'false' })
-    expect(refused).toEqual(['allow_anonymous true'])
+    const why: unknown = expect.stringContaining('per_listener_settings')
+    expect(outcomes[1]?.[1]).toEqual({ kind: 'refused', why })
   })
 
   it('are opened by rules where Mosquitto has none, but not to whom it does not let in', () => {
