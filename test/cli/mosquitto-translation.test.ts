@@ -190,6 +190,12 @@ describe('listeners', () => {
     expect({ copies, refused }).toEqual({ copies: {}, refused: lines })
   })
 
+  it('go before the page that says whether the server is well', () => {
+    const { settings } = translated('listener 8080', 'protocol websockets')
+    expect(settings).toMatchObject({ WS_PORT: '8080', HTTP_PORT: 'off' })
+    expect(translated('listener 8081').settings).not.toHaveProperty('HTTP_PORT')
+  })
+
   it('of this machine alone stay closed when another is for the network', () => {
     const { settings, refused } = translated(
       'listener 1883 localhost',

@@ -39,7 +39,9 @@ export function chooseListeners(listeners: readonly Listener[], ledger: Ledger):
   for (const [listener, why] of closed) {
     const isFree = !opened.some(({ kind }) => kind === listener.kind)
     const canOpen = listener.obstacle === undefined && isFree
-    const hint = canOpen ? `; ${listener.kind}=${listener.port} in .env opens it all the same` : ''
+    const hint = canOpen
+      ? `; ${listener.kind}=${listener.port} in .env would open it on the terms of the others`
+      : ''
     ledger.refuse(listener.line, `this listener stays closed: ${why}${hint}`)
     for (const line of listener.lines.filter(isWeighed)) {
       ledger.refuse(line, `the listener of ${nameOf(listener)} stays closed`)

@@ -63,8 +63,12 @@ const all: readonly Difference[] = [
       'retained messages have to be published again.',
   ],
   [
-    () => true,
+    ({ settings }) => settings.get('HTTP_PORT') === undefined,
     'Port 8080 (HTTP_PORT) is new: it says whether the server is well. HTTP_PORT=off in .env closes it.',
+  ],
+  [
+    ({ settings }) => settings.get('HTTP_PORT') !== undefined,
+    'Port 8080 says whether the server is well, unless it is taken, as here: give HTTP_PORT another in .env.',
   ],
 ]
 

@@ -1,3 +1,4 @@
+import { options } from '../../config/options.js'
 import { type Choice, isTls, isWeighed, requiresCertificate, takesIdentity } from './choose-listeners.js'
 import { type Listener, lastOf, type PortName } from './find-listeners.js'
 import type { Ledger, Outcome } from './ledger.js'
@@ -39,6 +40,9 @@ export function settleListeners(
   }
   const binder = choice.opened.find(({ address }) => address === choice.address)
   settings.set('BIND_ADDRESS', choice.address, binder?.line)
+  // A page that says whether the server is well is no reason to take the port of clients away.
+  const taking = choice.opened.find(({ port }) => port === options.HTTP_PORT.default)
+  if (taking !== undefined) settings.set('HTTP_PORT', 'off', taking.line)
   settleConnections(choice.opened, settings, ledger)
   const tls = choice.opened.find(isTls)
   if (tls !== undefined) {
