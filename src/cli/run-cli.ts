@@ -9,6 +9,8 @@ const HELP = `Usage: damselfly [COMMAND]
   device    add, list, show, rotate and remove devices in the database
   acl       say whether a user may publish to or receive a topic, and which rule decides
   certs     make the CA and the server certificate now
+  import-mosquitto
+            take over the settings, users and certificates of a mosquitto.conf
 
 damselfly COMMAND --help says more. Settings come from the environment or a .env file in the working
 directory; README.md lists them.
@@ -31,6 +33,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['device', async () => (await import('./device.js')).deviceCommand],
   ['acl', async () => (await import('./acl.js')).aclCommand],
   ['certs', async () => (await import('./certs.js')).certsCommand],
+  ['import-mosquitto', async () => (await import('./import-mosquitto.js')).importMosquittoCommand],
 ])
 
 /**
