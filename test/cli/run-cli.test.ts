@@ -31,6 +31,7 @@ describe('damselfly', () => {
       'check',
       'passwd',
       'device',
+      'acl',
       'certs',
       'import-mosquitto',
     ])

@@ -8,6 +8,8 @@ const PUBLISH_OVERHEAD_BYTES = 5 + 2 + 65_535 + 2
 
 const PLUGIN = "Mosquitto's plugins do not run in Damselfly"
 const AUTOSAVE = 'sessions and retained messages are saved as they change'
+const IN_MEMORY =
+  'in this version sessions, queued and retained messages are in memory, and end with the process'
 const LOCATION = 'DATA_DIR is the folder, and what is in mosquitto.db is not taken over'
 const LIBWEBSOCKETS = 'it concerns libwebsockets, which is not used'
 
@@ -45,7 +47,7 @@ export const generalOptions: Rules = {
   }),
   password_file: part,
   per_listener_settings: part,
-  persistence: always('true', 'sessions and retained messages are always kept'),
+  persistence: always('false', IN_MEMORY),
   persistence_file: never(LOCATION),
   persistence_location: never(LOCATION),
   persistent_client_expiration: duration('SESSION_EXPIRY_S'),
@@ -54,7 +56,7 @@ export const generalOptions: Rules = {
   queue_qos0_messages: always('false', 'messages of QoS 0 are not queued'),
   retain_available: always('true', 'retained messages are always taken'),
   set_tcp_nodelay: always('true', 'TCP_NODELAY is always set'),
-  sys_interval: never('how often $SYS is published cannot be set'),
+  sys_interval: never('the $SYS tree is not published in this version'),
   upgrade_outgoing_qos: always('false', 'a message keeps the lower QoS of publish and subscription'),
   user: never('it runs as the user that starts it; do not start it as root'),
   websockets_log_level: needless(LIBWEBSOCKETS),
@@ -73,7 +75,7 @@ export const generalOptions: Rules = {
   plugin_load: never(PLUGIN),
   plugin_use: never(PLUGIN),
   retain_expiry_interval: never('retained messages do not expire'),
-  retained_persistence: always('true', 'sessions and retained messages are always kept'),
+  retained_persistence: always('false', IN_MEMORY),
   retry_interval: needless('messages are sent again when a client comes back, as MQTT has it'),
 }
 
