@@ -51,7 +51,7 @@ const LOOKED_UP_AT_ONCE = 500
 /**
  * Reads the files, makes those that are absent, and joins what decides on logins.
  *
- * @throws ConfigError as `ensureAdministrator`, `ensureAclFile` and `openRulebook` do.
+ * @throws ConfigError as `ensureAdministrator` and `openRulebook` do.
  */
 export async function openAccess(
   settings: AccessSettings,
@@ -64,7 +64,8 @@ export async function openAccess(
     username: settings.MQTT_USERNAME,
     password: settings.MQTT_PASSWORD,
   })
-  await ensureAclFile(paths.aclPath)
+  const obstacle = await ensureAclFile(paths.aclPath)
+  if (obstacle !== undefined) log.warn(obstacle)
   const rulebook = await openRulebook({
     ...paths,
     administrator: settings.MQTT_USERNAME,
