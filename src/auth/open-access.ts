@@ -78,7 +78,7 @@ export async function openAccess(
     devices,
     allowsAnonymous: settings.ALLOW_ANONYMOUS,
     lockout,
-    knownLogins: createKnownLogins(settings.MAX_CONNECTIONS * 2),
+    knownLogins: createKnownLogins({ maxLogins: settings.MAX_CONNECTIONS * 2 }),
   })
   return { administrator, authenticator, rulebook, stop: lockout.stop }
 }
@@ -116,5 +116,6 @@ function openLockout(settings: AccessSettings, log: Logger) {
         'too many failed logins; further ones are refused',
       )
     },
+    { maxWaiting: settings.MAX_CONNECTIONS },
   )
 }
