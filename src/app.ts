@@ -5,10 +5,11 @@ import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, startBroker } from './broker/broker.js'
-import { openSessions } from './broker/open-sessions.js'
+import { describeSessions, openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
+import { sessionLimits, sessionsPlace } from './config/session-settings.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
@@ -109,7 +110,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     context.readiness.set('listeners', () => !life.signal.aborted)
     const addresses = listeners.map(({ address }) => address)
     const listening = webAddress === undefined ? addresses : [...addresses, webAddress]
-    const sessions = settings.REDIS_URL === undefined ? 'in memory' : 'in Redis'
+    const sessions = describeSessions(sessionsPlace(settings))
     log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
   }
 
@@ -193,7 +194,12 @@ async function openBroker(
   authenticator: Authenticator,
   ingest: Ingest,
 ): Promise<Broker> {
-  const sessions = await openSessions(settings.REDIS_URL, log, life.signal)
+  const sessions = await openSessions(sessionsPlace(settings), {
+    limits: sessionLimits(settings),
+    tally,
+    log,
+    signal: life.signal,
+  })
   life.started('sessions', sessions.close)
   readiness.set('sessions', () => sessions.isReady())
   const broker = await startBroker({

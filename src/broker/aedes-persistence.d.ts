@@ -1,13 +1,33 @@
 /** The part that we use of two packages which ship without types for it: aedes-persistence's promise interface. */
 
 declare module 'aedes-persistence/asyncPersistence.js' {
+  interface Client {
+    readonly id: string
+  }
+
+  interface Subscription {
+    readonly topic: string
+    readonly qos: 0 | 1 | 2
+  }
+
+  /** Throughout: rejects when there is no such packet; `setup` comes first. */
   class MemoryPersistence {
-    /** Rejects when there is no such packet. */
-    incomingGetPacket(
-      client: { readonly id: string },
-      packet: { readonly messageId: number },
-    ): Promise<object>
-    removeSubscriptions(client: { readonly id: string }, filters: readonly string[]): Promise<unknown>
+    get broker(): { readonly id: string; counter: number }
+    setup(broker: { readonly id: string; counter: number }): Promise<void>
+    /** Keeps a copy; an empty payload ends what is kept. */
+    storeRetained(packet: { readonly topic: string; readonly payload: Buffer | string }): Promise<void>
+    addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<void>
+    removeSubscriptions(client: Client, filters: readonly string[]): Promise<void>
+    cleanSubscriptions(client: Client): Promise<void>
+    /** Those with a QoS above 0. */
+    subscriptionsByTopic(topic: string): Promise<readonly (Subscription & { readonly clientId: string })[]>
+    incomingStorePacket(client: Client, packet: object & { readonly messageId: number }): Promise<void>
+    incomingGetPacket(client: Client, packet: { readonly messageId: number }): Promise<object>
+    incomingDelPacket(client: Client, packet: { readonly messageId: number }): Promise<void>
+    cleanIncoming(client: Client): Promise<void>
+    putWill(client: Client, packet: object): Promise<void>
+    delWill(client: Client): Promise<object | undefined>
+    destroy(): Promise<void>
   }
 
   export = MemoryPersistence

@@ -1,16 +1,25 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
-import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import {
+  type AedesOptions,
+  type AuthenticateError,
+  type Client,
+  hasTooManyLevels,
+  type Publication,
+  PublishingAedes,
+  type PublishPacket,
+} from './aedes-broker.js'
 import { createClientIds } from './client-ids.js'
 import type { Connection, Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
 import { createInlet } from './inlet.js'
+import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
@@ -54,29 +63,13 @@ const LOGIN_REFUSED = 'the login was refused'
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
 const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
 
-/** Aedes with an acknowledgement for publishes that go nowhere. */
-class DroppingAedes extends Aedes {
-  readonly #dropped = new WeakSet<PublishPacket>()
-
-  /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
-  drop(packet: PublishPacket): void {
-    this.#dropped.add(packet)
-  }
-
-  /** Aedes itself calls this with the client between packet and callback. */
-  override publish(packet: PublishPacket, ...rest: unknown[]): void {
-    const done = rest.at(-1)
-    if (!this.#dropped.has(packet)) Reflect.apply(super.publish, this, [packet, ...rest])
-    else if (typeof done === 'function') setImmediate(() => done())
-  }
-}
-
 /** Starts a broker. Aedes keeps sessions, subscriptions and retained messages; what it may do is decided here. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { ingest, log, sessions, tally } = options
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
+  const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
@@ -86,7 +79,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       tally,
       faults,
     }),
-    publishing: createPublishing({ ingest, isReceived: sessions.isReceived, tally, log }),
+    publishing,
   })
   const onFault = (client: Client, { message }: Error): void => {
     // A refused login has had its line.
@@ -99,6 +92,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('connectionError', onFault)
   aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
   await aedes.listen()
+  publishLeftWills(aedes, options)
 
   return {
     accept(stream, peer) {
@@ -116,6 +110,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         signal: closed.signal,
         inlet,
         turns: createTurns(),
+        deliveries: createTurns(),
         subscriptions: new Set(),
         identity: undefined,
         isFull: false,
@@ -125,13 +120,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       stream.once('close', () => {
         open.delete(stream)
         closed.abort()
+        sessions.own?.detach(client)
       })
     },
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), sessions, faults }, judge),
     async stop(withinMs) {
       for (const connection of open.values()) connection.inlet.hold(true)
-      await Promise.race([settle(ingest, open), delay(withinMs, undefined, { ref: false })])
+      await Promise.race([settle([ingest, publishing], open), delay(withinMs, undefined, { ref: false })])
       await new Promise<void>((resolve) => aedes.close(resolve))
     },
   }
@@ -148,9 +144,10 @@ interface Deciders {
 function createAedes(
   { sessions, maxKeepAliveSeconds }: BrokerOptions,
   { connectionOf, login, publishing }: Deciders,
-): DroppingAedes {
+): PublishingAedes {
   const accessOf = (client: Client): Access => connectionOf(client)?.identity?.access ?? noAccess
-  const aedes = new DroppingAedes({
+  const { own } = sessions
+  const aedesOptions: AedesOptions = {
     concurrency: 0, // its default of 100 lets one slow subscriber hold up all, and end the process
     persistence: sessions.persistence,
     mq: sessions.emitter,
@@ -172,9 +169,13 @@ function createAedes(
     authenticate(client, user, password, done) {
       const connection = connectionOf(client)
       if (connection === undefined) return // closed before Aedes asked
-      void login(connection, client.id, user, password).then((code) =>
-        code === LoginCode.accepted ? done(null, true) : done(refusal(code), null),
-      )
+      void login(connection, client.id, user, password).then((code) => {
+        if (code !== LoginCode.accepted) done(refusal(code), null)
+        else if (!connection.signal.aborted) {
+          own?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
+          done(null, true)
+        }
+      })
     },
     authorizePublish(client, packet, done) {
       const connection = connectionOf(client)
@@ -182,11 +183,17 @@ function createAedes(
         done(new Error('a will whose client is not known here'))
         return
       }
-      publishing(connection, toInbound(client, connection, packet), (verdict) => {
+      if (hasTooManyLevels(packet.topic)) {
+        done(new Error('topic has too many levels'))
+        return
+      }
+      const begin = (): Publication => aedes.begin(packet, client)
+      publishing.handle(connection, toInbound(client, connection, packet), begin, (verdict) => {
         // Aedes would record it as received in whichever session has the client id by now.
         const isOrphan = packet.qos === 2 && client.closed && client.clean && packet.messageId !== undefined
-        if (verdict === 'drop') aedes.drop(packet)
-        done(isOrphan ? new Error('the session has ended') : null)
+        if (verdict === 'dropped') aedes.drop(packet)
+        if (isOrphan) done(new Error('the session has ended'))
+        else done(verdict === 'failed' ? new Error('not stored') : null)
       })
     },
     authorizeSubscribe(client, subscription, done) {
@@ -199,20 +206,25 @@ function createAedes(
       if (isGranted) connectionOf(client)?.subscriptions.add(topic)
       done(null, isGranted ? subscription : null)
     },
-    authorizeForward: (client, packet) =>
-      accessOf(client).mayReceive(packet.topic).isAllowed && !AEDES_TOPIC.test(packet.topic) ? packet : null,
-  })
+    authorizeForward(client, packet) {
+      if (AEDES_TOPIC.test(packet.topic) || !accessOf(client).mayReceive(packet.topic).isAllowed) return null
+      return own?.mayDeliver(client, packet) === false ? null : packet
+    },
+  }
+  const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
 }
 
 /** Waits until every publish has had its answer, and every answer has left for the kernel. */
 async function settle(
-  ingest: { idle(): Promise<void> },
+  parts: readonly { idle(): Promise<void> }[],
   open: ReadonlyMap<Duplex, Connection>,
 ): Promise<void> {
   await nextTurn()
-  await ingest.idle()
-  await nextTurn()
+  for (const part of parts) {
+    await part.idle()
+    await nextTurn()
+  }
   await Promise.all(
     [...open.keys()].map((stream) => new Promise((resolve) => stream.once('close', resolve).end(resolve))),
   )
@@ -222,6 +234,7 @@ function toInbound(client: Client, connection: Connection, packet: PublishPacket
   const { topic, payload, qos, messageId } = packet
   return {
     clientId: client.id,
+    isClean: client.clean,
     session: client.clean ? `connection ${connection.number}` : `client ${client.id}`,
     topic,
     payload: typeof payload === 'string' ? Buffer.from(payload) : payload,

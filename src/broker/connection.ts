@@ -30,7 +30,10 @@ export interface Connection {
   /** Aborted when the connection has closed. */
   readonly signal: AbortSignal
   readonly inlet: Inlet
+  /** Publishes that access and ingest are not done with. */
   readonly turns: Turns
+  /** Publishes that are then stored and delivered. */
+  readonly deliveries: Turns
   /** The filters that were granted to it. */
   readonly subscriptions: Set<string>
   /** Set once the client has logged in. */

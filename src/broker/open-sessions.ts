@@ -1,14 +1,55 @@
+import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
-import { createMemorySessions } from './memory-sessions.js'
+import type { Tally } from '../metrics/tally.js'
+import { openState } from '../store/open-state.js'
+import { openDiskSessions, type SessionLimits } from './disk-sessions.js'
+import { sessionTables } from './session-file.js'
 import type { Sessions } from './sessions.js'
 
-/** The sessions at `redisUrl`, or in memory where there is none. */
-export async function openSessions(
-  redisUrl: string | undefined,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<Sessions> {
-  if (redisUrl === undefined) return createMemorySessions()
+/** Where sessions are to be. */
+export interface SessionsPlace {
+  /** `undefined`: on disk. */
+  readonly redisUrl: string | undefined
+  /** The folder of the state file. */
+  readonly folder: string
+}
+
+/** What else sessions need. */
+export interface SessionsOptions {
+  readonly limits: SessionLimits
+  readonly tally: Tally
+  readonly log: Logger
+  /** Ends the wait for Redis. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * The sessions in Redis, or on disk where there is none.
+ *
+ * @throws ConfigError, see `openRedisSessions`, or StoreError, see `openDiskSessions`.
+ */
+export async function openSessions(place: SessionsPlace, options: SessionsOptions): Promise<Sessions> {
+  if (place.redisUrl === undefined) return openDiskSessions({ path: statePath(place), ...options })
   const { openRedisSessions } = await import('./redis-sessions.js') // loads only where it is used
-  return openRedisSessions(redisUrl, log, signal)
+  return openRedisSessions(place.redisUrl, options.log, options.signal)
+}
+
+/** Where sessions are, for people. */
+export function describeSessions(place: SessionsPlace): string {
+  return place.redisUrl === undefined ? `on disk in ${statePath(place)}` : 'in Redis'
+}
+
+/** How many sessions the state file holds, also while a server runs on it. */
+export async function countSavedSessions(place: SessionsPlace): Promise<number> {
+  const state = await openState(statePath(place), sessionTables, { isShared: true })
+  try {
+    const [row] = await state.read({ sql: 'SELECT count(*) FROM session', args: [] })
+    return Number(row?.[0] ?? 0)
+  } finally {
+    await state.close()
+  }
+}
+
+function statePath({ folder }: SessionsPlace): string {
+  return join(folder, 'state.db')
 }

@@ -2,7 +2,9 @@ import { noAccess } from '../auth/access.js'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import type { Tally } from '../metrics/tally.js'
+import type { Publication } from './aedes-broker.js'
 import type { Connection } from './connection.js'
+import { createForwarding } from './forwarding.js'
 import { createReceivedOnce } from './received-once.js'
 
 /** A PUBLISH, or a will, that a client wants published. */
@@ -13,6 +15,8 @@ export interface InboundPublish {
    * identifiers for other messages [MQTT-3.1.2-6].
    */
   readonly session: string
+  /** Whether it is a clean one. */
+  readonly isClean: boolean
   readonly topic: string
   readonly payload: Buffer
   readonly qos: 0 | 1 | 2
@@ -20,8 +24,8 @@ export interface InboundPublish {
   readonly packetIdentifier: number | undefined
 }
 
-/** What becomes of a publish, told when its acknowledgement may go. */
-export type Verdict = 'publish' | 'drop'
+/** What became of a publish: delivered or dropped, both to be acknowledged, or failed. */
+export type Verdict = 'delivered' | 'dropped' | 'failed'
 
 /** The parts that a publish passes. */
 export interface PublishingParts {
@@ -36,12 +40,18 @@ export interface PublishingParts {
   readonly log: Logger
 }
 
-/** Decides on every publish: access first, then ingest, and the answer in its turn. */
-export type Publishing = (
-  connection: Connection,
-  publish: InboundPublish,
-  decided: (verdict: Verdict) => void,
-) => void
+/** The way of every publish: access first, then ingest, then those who are to have it, and the answer in its turn. */
+export interface Publishing {
+  /** `begin` is called for one that is to be delivered. */
+  handle(
+    connection: Connection,
+    publish: InboundPublish,
+    begin: () => Publication,
+    decided: (verdict: Verdict) => void,
+  ): void
+  /** Resolves when every publish that ingest is done with has had its answer. */
+  idle(): Promise<void>
+}
 
 /** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
 const MAX_PENDING = 1000
@@ -55,6 +65,7 @@ const MAX_LOGGED_TOPIC = 256
 /** The way of a publish from its arrival to its acknowledgement. */
 export function createPublishing(parts: PublishingParts): Publishing {
   const receivedOnce = createReceivedOnce(parts.isReceived)
+  const forwarding = createForwarding(parts.log)
   const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
 
   const logDenied = (publish: InboundPublish, user: string | undefined, rule: string): void => {
@@ -70,41 +81,64 @@ export function createPublishing(parts: PublishingParts): Publishing {
     )
   }
 
-  return (connection, publish, decided) => {
-    const { inlet, turns } = connection
+  const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
+    const { inlet, turns, deliveries } = connection
     const turn = turns.take()
     const end = (verdict: Verdict): void => {
-      turn.end(() => decided(verdict))
+      decided(verdict)
       openWhenDrained(connection)
     }
+    // Also for a repeated one, which Aedes answers without publishing it.
+    const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
     const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
     const { isAllowed, rule } = access.mayPublish(publish.topic)
     if (!isAllowed) {
       logDenied(publish, user, rule)
-      end('drop')
+      drop()
       return
     }
-    const { topic, payload, qos, clientId, session, packetIdentifier } = publish
+    const { topic, payload, qos, clientId, session, isClean, packetIdentifier } = publish
     const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
+    let outcome: Verdict | undefined
+    const forward = (settled: () => void): void =>
+      turn.end(() =>
+        forwarding.forward(connection, {
+          publication: begin(),
+          isAwaited: packetIdentifier !== undefined,
+          endsWithConnection: qos < 2 || isClean,
+          settled: (isDone) => {
+            outcome = isDone ? 'delivered' : 'failed'
+            settled()
+          },
+        }),
+      )
     const store = (settled: () => void): void => {
-      if (!parts.ingest.handle(message, settled)) settled()
+      if (!parts.ingest.handle(message, () => forward(settled))) forward(settled)
     }
+    const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
     if (qos === 2 && packetIdentifier !== undefined) {
-      receivedOnce.receive({ clientId, session, packetIdentifier }, store, () => end('publish'))
-    } else store(() => end('publish'))
-    if (turns.length > 0) inlet.readAhead()
+      receivedOnce.receive({ clientId, session, packetIdentifier }, store, proceed)
+    } else store(proceed)
+    if (pending(connection) > 0) inlet.readAhead()
     closeWhenFull(connection)
   }
+
+  return { handle, idle: forwarding.idle }
+}
+
+/** Publishes of a client that have not had their answer. */
+function pending({ turns, deliveries }: Connection): number {
+  return turns.length + deliveries.length
 }
 
 function closeWhenFull(connection: Connection): void {
-  if (connection.isFull || connection.turns.length < MAX_PENDING) return
+  if (connection.isFull || pending(connection) < MAX_PENDING) return
   connection.isFull = true
   connection.inlet.hold(true)
 }
 
 function openWhenDrained(connection: Connection): void {
-  if (!connection.isFull || connection.turns.length > MAX_PENDING / 2) return
+  if (!connection.isFull || pending(connection) > MAX_PENDING / 2) return
   connection.isFull = false
   connection.inlet.hold(false)
 }

@@ -5,11 +5,13 @@ import { pino } from 'pino'
 import { readAclFile } from '../auth/acl-file.js'
 import { checkAdministratorName, ensureAdministrator } from '../auth/administrator.js'
 import { readPasswordFile } from '../auth/password-file.js'
-import { openSessions } from '../broker/open-sessions.js'
+import { countSavedSessions, describeSessions, openSessions } from '../broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from '../config/database.js'
 import type { Settings } from '../config/options.js'
+import { sessionLimits, sessionsPlace } from '../config/session-settings.js'
 import { ensureCertificates } from '../listen/certificates.js'
 import { type ClientTrust, clientCertificates } from '../listen/client-trust.js'
+import { createTally } from '../metrics/tally.js'
 import { openStore } from '../store/open-store.js'
 import type { CliContext } from './cli-context.js'
 import { CommandError } from './run-command.js'
@@ -101,16 +103,28 @@ async function probeDatabase(settings: Settings): Promise<string> {
 }
 
 async function probeSessions(settings: Settings): Promise<string> {
+  const place = sessionsPlace(settings)
+  if (place.redisUrl !== undefined) {
+    await probeRedis(settings)
+    return describeSessions(place)
+  }
+  const saved = await countSavedSessions(place)
+  return `${describeSessions(place)}, ${saved} sessions`
+}
+
+async function probeRedis(settings: Settings): Promise<void> {
   const signal = AbortSignal.timeout(REDIS_WITHIN_MS)
-  const sessions = await openSessions(settings.REDIS_URL, pino({ level: 'silent' }), signal).catch(
-    (error: unknown) => {
-      if (signal.aborted)
-        throw CommandError.failed('REDIS_URL (not shown): Redis cannot be reached; is it running there?')
-      throw error
-    },
-  )
+  const sessions = await openSessions(sessionsPlace(settings), {
+    limits: sessionLimits(settings),
+    tally: createTally(),
+    log: pino({ level: 'silent' }),
+    signal,
+  }).catch((error: unknown) => {
+    if (signal.aborted)
+      throw CommandError.failed('REDIS_URL (not shown): Redis cannot be reached; is it running there?')
+    throw error
+  })
   await sessions.close()
-  return settings.REDIS_URL === undefined ? 'in memory; they end with the process' : 'in Redis'
 }
 
 async function probeCertificates(settings: Settings): Promise<string> {

@@ -67,8 +67,8 @@ export const options = {
     accepts: (value) => /^rediss?:\/\//.test(value),
     expected: 'redis://[user:password@]host:6379/0 or rediss://…',
     description:
-      'Sessions, retained messages and traffic between instances in Redis; none: in the memory of this process',
-    descriptionZh: '会话、保留消息与多实例间的流量存于 Redis；不设：存于本进程内存',
+      'Sessions, retained messages and traffic between instances in Redis; none: on disk in `DATA_DIR`',
+    descriptionZh: '会话、保留消息与多实例间的流量存于 Redis；不设：存于 `DATA_DIR` 的磁盘文件',
   }),
   MQTT_USERNAME: text(undefined, {
     accepts: (value) => /^[^:\r\n]+$/.test(value),
@@ -156,17 +156,25 @@ export const options = {
     description: 'The largest MQTT packet taken; a larger one ends its connection before it is read',
     descriptionZh: '可接收的最大 MQTT 报文字节数；超过者在读入之前断开',
   }),
-  MAX_QUEUED_MESSAGES: integer(1000, 0, 10_000_000, {
-    description: 'Messages queued for a session that is away (not in effect yet)',
-    descriptionZh: '离线会话可排队的消息数（尚未生效）',
+  MAX_QUEUED_MESSAGES: integer(1000, 0, 65_535, {
+    description: 'Messages that wait for a client that is away; beyond that the newest are dropped',
+    descriptionZh: '离线客户端可排队的消息数，超出时丢弃最新的',
   }),
   MAX_INFLIGHT: integer(20, 1, 65_535, {
     description: 'Unacknowledged messages to a client (not in effect yet)',
     descriptionZh: '发往一个客户端的未确认消息数（尚未生效）',
   }),
   SESSION_EXPIRY_S: integer(604_800, 0, 4_294_967_295, {
-    description: 'Seconds after which an absent session ends (not in effect yet)',
-    descriptionZh: '会话离线多少秒后失效（尚未生效）',
+    description: 'Seconds after which the session of a client that is away ends',
+    descriptionZh: '客户端离线多少秒后其会话失效',
+  }),
+  MAX_RETAINED_MESSAGES: integer(100_000, 0, 10_000_000, {
+    description: 'Retained messages; beyond that one on a new topic is delivered and not kept',
+    descriptionZh: '保留消息数上限；超出时，新主题的保留消息只投递、不保存',
+  }),
+  MAX_RETAINED_MB: integer(64, 0, 65_536, {
+    description: 'and how many MiB their topics and payloads may take',
+    descriptionZh: '保留消息的主题与内容总共最多占用多少 MiB',
   }),
   MAX_KEEPALIVE_S: integer(65_535, 1, 65_535, {
     description: 'The longest keep alive taken; a longer or absent one is refused when this is below 65535',

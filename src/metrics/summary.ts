@@ -40,6 +40,8 @@ export function summarize(
     rejected: Object.fromEntries(tally.rejected),
     dropped: tally.dropped,
     denied: tally.publishesDenied,
+    queueDropped: tally.queueDropped,
+    retainedRefused: tally.retainedRefused,
     successRate: `${(ended * 100).toFixed(2)} %`,
     lastMessageAt:
       tally.lastReceivedAtMs === undefined ? null : new Date(tally.lastReceivedAtMs).toISOString(),

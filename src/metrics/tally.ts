@@ -17,6 +17,10 @@ export interface Tally {
   connectionsRefused: number
   loginsFailed: number
   publishesDenied: number
+  /** Messages that found the queue of an absent client full. */
+  queueDropped: number
+  /** Retained messages delivered and not kept, for want of room. */
+  retainedRefused: number
 }
 
 /** A tally of nothing yet. */
@@ -34,6 +38,8 @@ export function createTally(): Tally {
     connectionsRefused: 0,
     loginsFailed: 0,
     publishesDenied: 0,
+    queueDropped: 0,
+    retainedRefused: 0,
   }
 }
 

@@ -2,12 +2,17 @@ import type { State } from './state.js'
 
 /**
  * Opens the file at `path`, makes it where it is missing, and carries out `tables`, which are to change nothing
- * where they were carried out before (`CREATE TABLE IF NOT EXISTS`).
+ * where they were carried out before (`CREATE TABLE IF NOT EXISTS`). Until it is closed no other process can open
+ * it, unless both share it; one that only reads is not kept from that.
  *
  * @throws StoreError STORE_UNAVAILABLE when another attempt may succeed, STORE_REJECTED when what is there is
  *   no SQLite database, is damaged, or cannot be written.
  */
-export async function openState(path: string, tables: readonly string[]): Promise<State> {
+export async function openState(
+  path: string,
+  tables: readonly string[],
+  { isShared = false }: { readonly isShared?: boolean } = {},
+): Promise<State> {
   const { openSqliteState } = await import('./sqlite/open-sqlite-state.js')
-  return openSqliteState(path, tables)
+  return openSqliteState(path, tables, isShared)
 }

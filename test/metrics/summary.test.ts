@@ -19,6 +19,8 @@ describe('The summary', () => {
       connectionsRefused: 2,
       loginsFailed: 1,
       publishesDenied: 4,
+      queueDropped: 6,
+      retainedRefused: 7,
       lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
     })
     for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
@@ -34,6 +36,8 @@ describe('The summary', () => {
       rejected: { 'bad json': 2, 'no sensor': 1 },
       dropped: 3,
       denied: 4,
+      queueDropped: 6,
+      retainedRefused: 7,
       successRate: '99.50 %',
       lastMessageAt: '2026-11-22T06:30:00.000Z',
       receivedPerSecond: 5,

@@ -8,8 +8,7 @@ const PUBLISH_OVERHEAD_BYTES = 5 + 2 + 65_535 + 2
 
 const PLUGIN = "Mosquitto's plugins do not run in Damselfly"
 const AUTOSAVE = 'sessions and retained messages are saved as they change'
-const IN_MEMORY =
-  'in this version sessions, queued and retained messages are in memory, and end with the process'
+const ON_DISK = 'sessions, queued and retained messages are always on disk, in DATA_DIR or in Redis'
 const LOCATION = 'DATA_DIR is the folder, and what is in mosquitto.db is not taken over'
 const LIBWEBSOCKETS = 'it concerns libwebsockets, which is not used'
 
@@ -47,7 +46,7 @@ export const generalOptions: Rules = {
   }),
   password_file: part,
   per_listener_settings: part,
-  persistence: always('false', IN_MEMORY),
+  persistence: always('true', ON_DISK),
   persistence_file: never(LOCATION),
   persistence_location: never(LOCATION),
   persistent_client_expiration: duration('SESSION_EXPIRY_S'),
@@ -75,7 +74,7 @@ export const generalOptions: Rules = {
   plugin_load: never(PLUGIN),
   plugin_use: never(PLUGIN),
   retain_expiry_interval: never('retained messages do not expire'),
-  retained_persistence: always('false', IN_MEMORY),
+  retained_persistence: always('true', ON_DISK),
   retry_interval: needless('messages are sent again when a client comes back, as MQTT has it'),
 }
 

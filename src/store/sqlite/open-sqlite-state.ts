@@ -19,8 +19,12 @@ interface Write {
 }
 
 /** `openState` for a file at `path`, in a thread of its own, since SQLite blocks the one that it runs in. */
-export async function openSqliteState(path: string, tables: readonly string[]): Promise<State> {
-  const start: StateThreadStart = { path, tables }
+export async function openSqliteState(
+  path: string,
+  tables: readonly string[],
+  isShared: boolean,
+): Promise<State> {
+  const start: StateThreadStart = { path, tables, isShared }
   const worker = new Worker(new URL('./state-worker.js', import.meta.url), {
     workerData: start,
     // Some of the options that a process may have been started with keep a thread from starting.

@@ -5,6 +5,8 @@ import type { PackedError } from './thread-protocol.js'
 export interface StateThreadStart {
   readonly path: string
   readonly tables: readonly string[]
+  /** Whether another process may have it at the same time. */
+  readonly isShared: boolean
 }
 
 /** What the thread is asked for; `id` comes back with its answer. */

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type Client, createClient, type InValue } from '@libsql/client'
 import type { Statement, Value } from '../state.js'
 import { StoreError } from '../store-error.js'
-import { sqliteError, sqliteOpenError } from './sqlite-error.js'
+import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
 import {
   type Outcome,
   STATE_OPENED,
@@ -19,7 +19,7 @@ import { packError } from './thread-protocol.js'
 
 if (parentPort === null) throw new Error('state-worker.js is not a program; start damselfly instead')
 const port = parentPort
-const { path, tables }: StateThreadStart = workerData
+const { path, tables, isShared }: StateThreadStart = workerData
 
 const post = (answer: StateAnswer): void => port.postMessage(answer)
 
@@ -42,6 +42,7 @@ try {
 async function open(): Promise<Client> {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  if (!isShared) await lock(`${file}.lock`)
   closeSync(openSync(file, 'a', 0o600))
   const client = createClient({ url: pathToFileURL(file).href, concurrency: 1, timeout: BUSY_TIMEOUT_MS })
   await client.execute('PRAGMA auto_vacuum = INCREMENTAL')
@@ -49,6 +50,24 @@ async function open(): Promise<Client> {
   await client.execute('PRAGMA synchronous = FULL')
   await client.batch([...tables], 'write')
   return client
+}
+
+/**
+ * Has a file beside it locked until the process or this thread ends, however it ends. A lock on the file itself
+ * would keep out who only reads it, for a backup.
+ */
+async function lock(file: string): Promise<void> {
+  closeSync(openSync(file, 'a', 0o600))
+  const client = createClient({ url: pathToFileURL(file).href, concurrency: 1, timeout: 0 })
+  try {
+    await client.transaction('write')
+  } catch (error) {
+    if (!isBusy(error)) throw error
+    throw new StoreError(
+      'STORE_UNAVAILABLE',
+      `${path} is in use by another server; end that one, or give this one a DATA_DIR of its own`,
+    )
+  }
 }
 
 async function answer(client: Client, request: StateRequest): Promise<StateAnswer> {

@@ -1,0 +1,129 @@
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
+import type { Kept } from './outbox.js'
+import type { OwnSessions } from './sessions.js'
+
+export type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
+
+/** The way of one message to those who are to have it. */
+export interface Publication {
+  /** Stores what it leaves behind, before it is acknowledged; `undefined`: it leaves nothing. */
+  store(): Promise<void> | undefined
+  /** Delivers it, and lets it be acknowledged. */
+  deliver(): void
+  /** Gives it up, after `store` failed. */
+  abandon(): void
+  /** Whether `store` may be called again after it has failed. */
+  readonly isRepeatable: boolean
+}
+
+/** Aedes's emitter, as `mqemitter` has it. */
+interface Emitter {
+  emit(packet: object, delivered: () => void): void
+}
+
+/** Calls back when a message has left for all who have it. */
+type Ending = (done: () => void) => void
+
+const atOnce: Ending = (done) => void setImmediate(done)
+
+/** With more levels `qlobber`, in which Aedes looks topics up, throws. */
+const MAX_TOPIC_LEVELS = 100
+
+/** Whether Aedes can look a topic up. It asks that itself of a PUBLISH, and not of a will. */
+export function hasTooManyLevels(topic: string): boolean {
+  return topic.split('/').length > MAX_TOPIC_LEVELS
+}
+
+/**
+ * Aedes, which acknowledges a QoS 1 message before it publishes it. Here a message is published first, by
+ * `begin`, and what Aedes publishes afterwards, it forgets.
+ *
+ * A message gets its number in the turn in which it is delivered: Aedes takes one with a lower number than the
+ * last for one that a client has had already.
+ */
+export class PublishingAedes extends Aedes {
+  declare readonly mq: Emitter
+  declare counter: number
+  readonly #own: OwnSessions | undefined
+  readonly #endings = new WeakMap<PublishPacket, Ending>()
+
+  constructor(options: AedesOptions, own: OwnSessions | undefined) {
+    super(options)
+    this.#own = own
+  }
+
+  /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
+  drop(packet: PublishPacket): void {
+    this.#endings.set(packet, atOnce)
+  }
+
+  /** Publishes what a client wants published. */
+  begin(packet: PublishPacket, client: Client): Publication {
+    if (this.#own === undefined) return this.#beginShared(packet, client)
+    const { qos, messageId } = packet
+    const isReceived = qos === 2 && !client.clean && messageId !== undefined
+    const from = isReceived ? { clientId: client.id, packetIdentifier: messageId } : undefined
+    const kept = this.#own.outbox(toMessage(packet), from)
+    return {
+      store: kept.store,
+      deliver: () => void this.#endings.set(packet, this.#deliver(kept, packet, client.id)),
+      abandon: kept.abandon,
+      isRepeatable: true,
+    }
+  }
+
+  /** Where the sessions are shared, Aedes stores and delivers in one, and would do both twice. */
+  #beginShared(packet: PublishPacket, client: Client): Publication {
+    const publish = (done: (error?: Error) => void): void =>
+      Reflect.apply(super.publish, this, [packet, client, done])
+    return {
+      store: () => new Promise((resolve, reject) => publish((error) => (error ? reject(error) : resolve()))),
+      deliver: () => this.drop(packet),
+      abandon: () => undefined,
+      isRepeatable: false,
+    }
+  }
+
+  /** Aedes itself calls this with the client between packet and callback. */
+  override publish(packet: PublishPacket, ...rest: unknown[]): void {
+    const last = rest.at(-1)
+    const done = (): void => {
+      if (typeof last === 'function') last()
+    }
+    const ending = this.#endings.get(packet)
+    if (ending !== undefined) {
+      ending(done)
+      return
+    }
+    if (this.#own === undefined) {
+      Reflect.apply(super.publish, this, [packet, ...rest])
+      return
+    }
+    const kept = this.#own.outbox(toMessage(packet))
+    const deliver = (): void => this.#deliver(kept, packet, undefined)(done)
+    const stored = kept.store()
+    if (stored === undefined) deliver()
+    else void stored.then(deliver, deliver) // nobody waits for its acknowledgement; the failure is in the log
+  }
+
+  #deliver(kept: Kept, packet: PublishPacket, clientId: string | undefined): Ending {
+    this.counter += 1
+    const stamp = { brokerId: this.id, brokerCounter: this.counter }
+    kept.deliver(stamp)
+    let isDelivered = false
+    let ended: (() => void) | undefined
+    const from = clientId === undefined ? {} : { clientId }
+    this.mq.emit({ ...toMessage(packet), ...stamp, ...from, dup: false }, () => {
+      isDelivered = true
+      ended?.()
+    })
+    return (done) => {
+      if (isDelivered) atOnce(done)
+      else ended = done
+    }
+  }
+}
+
+function toMessage({ topic, payload, qos, retain }: PublishPacket) {
+  return { cmd: 'publish', topic, payload: payload ?? '', qos: qos ?? 0, retain: retain ?? false } as const
+}

@@ -1,0 +1,169 @@
+import type { OutboxMessage } from './outbox.js'
+import type { SavedWills } from './saved-wills.js'
+import type { QueuedMessage, Session, SessionClient } from './session.js'
+import { type SavedSessions, statements } from './session-file.js'
+import { SessionQueues, type SessionQueuesParts, type StampedMessage } from './session-queues.js'
+
+/** A subscription as Aedes stores it. */
+interface Subscription {
+  readonly topic: string
+  readonly qos: 0 | 1 | 2
+}
+
+/** What the persistence is made of. */
+export interface DiskPersistenceParts extends SessionQueuesParts {
+  readonly saved: SavedSessions
+  readonly wills: SavedWills
+  /** Whether a client that is logged in may publish its will. */
+  readonly mayPublish: (client: SessionClient, topic: string) => boolean
+  /** Resolves when a write is to be tried again; rejects when the server stops. */
+  readonly untilRetry: () => Promise<void>
+}
+
+/**
+ * Aedes's persistence in memory, with every change on disk before its promise resolves, but for those that
+ * `SessionQueues` names. It begins with what the process before has left.
+ */
+export class DiskPersistence extends SessionQueues {
+  readonly #parts: DiskPersistenceParts
+  readonly #adding = new WeakMap<readonly Subscription[], Promise<void>>()
+
+  constructor(parts: DiskPersistenceParts) {
+    super(parts)
+    this.#parts = parts
+  }
+
+  override async setup(broker: Parameters<SessionQueues['setup']>[0]): Promise<void> {
+    await super.setup(broker)
+    const { saved, directory, retained } = this.#parts
+    const sessions = new Map(saved.sessions.map((one) => [one.id, directory.restore(one)]))
+    for (const { session, filter, qos } of saved.subscriptions) {
+      const id = sessions.get(session)?.clientId
+      if (id !== undefined) await super.addSubscriptions({ id }, [{ topic: filter, qos }])
+    }
+    for (const { session, packetId } of saved.incoming) {
+      sessions.get(session)?.incoming.add(packetId)
+      const id = sessions.get(session)?.clientId
+      if (id !== undefined) await super.incomingStorePacket({ id }, { messageId: packetId })
+    }
+    for (const { topic, payload, qos, version } of saved.retained) {
+      retained.admit(topic, payload.length, version)
+      const message: OutboxMessage = { cmd: 'publish', topic, payload, qos, retain: true }
+      await super.storeRetained(message)
+    }
+    this.#restoreQueues(sessions)
+  }
+
+  /** Messages get numbers of this process; those of the process before may be given again. */
+  #restoreQueues(sessions: ReadonlyMap<number, Session>): void {
+    const { saved } = this.#parts
+    const messages = new Map(
+      saved.messages.map((one): [number, QueuedMessage] => [
+        one.id,
+        { ...one, ...this.stamp({}), references: 0 },
+      ]),
+    )
+    for (const one of saved.outgoing) {
+      const message = messages.get(one.message)
+      if (message !== undefined) sessions.get(one.session)?.queue.add(message, one.qos, one)
+    }
+  }
+
+  override async storeRetained(packet: StampedMessage): Promise<void> {
+    const kept = this.outbox({ ...packet, retain: true }, undefined, [])
+    await kept.store()
+    kept.deliver(this.stamp(packet))
+  }
+
+  /** Aedes calls it once for each subscription of a SUBSCRIBE, with all of them. */
+  override addSubscriptions(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
+    const known = this.#adding.get(subscriptions)
+    if (known !== undefined) return known
+    const adding = this.#subscribe(client, subscriptions).finally(() => this.#adding.delete(subscriptions))
+    this.#adding.set(subscriptions, adding)
+    return adding
+  }
+
+  async #subscribe(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
+    const { directory, journal } = this.#parts
+    const session = directory.open(client.id)
+    await journal.write([
+      ...directory.opening(session),
+      ...subscriptions.map(({ topic, qos }) => statements.subscribe(session.id, topic, qos)),
+    ])
+    session.isSaved = true
+    if (directory.find(client.id) === session) await super.addSubscriptions(client, subscriptions)
+  }
+
+  override async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
+    const session = this.#parts.directory.find(client.id)
+    if (session !== undefined) {
+      await this.#parts.journal.write(filters.map((filter) => statements.unsubscribe(session.id, filter)))
+    }
+    await super.removeSubscriptions(client, filters)
+  }
+
+  /** Aedes calls it for a client that wants a clean session: the one before ends with all that it has. */
+  override async cleanSubscriptions(client: SessionClient): Promise<void> {
+    const session = this.#parts.directory.find(client.id)
+    if (session !== undefined) await this.endSession(session)
+    else await super.cleanSubscriptions(client)
+  }
+
+  /** Ends a session. Where the file refuses, it is deleted there later. */
+  async endSession(session: Session): Promise<void> {
+    const client = { id: session.clientId }
+    const deletion = this.#parts.directory.end(session)
+    await Promise.all([super.cleanSubscriptions(client), super.cleanIncoming(client)])
+    await this.#parts.journal.settle(deletion)
+  }
+
+  /**
+   * Aedes answers PUBREL although this fails, after which the client may use the packet identifier for another
+   * message; so it does not fail.
+   */
+  override async incomingDelPacket(client: SessionClient, packet: { messageId: number }): Promise<void> {
+    const { directory, journal, untilRetry } = this.#parts
+    const session = directory.find(client.id)
+    while (session?.incoming.has(packet.messageId) === true) {
+      try {
+        await journal.write([statements.release(session.id, packet.messageId)])
+        session.incoming.delete(packet.messageId)
+      } catch {
+        await untilRetry() // the failure is in the log
+      }
+    }
+    await super.incomingDelPacket(client, packet)
+  }
+
+  override async cleanIncoming(client: SessionClient): Promise<void> {
+    const { directory, journal } = this.#parts
+    const session = directory.find(client.id)
+    await super.cleanIncoming(client)
+    if (session === undefined || session.incoming.size === 0) return
+    const releases = [...session.incoming].map((packetId) => statements.release(session.id, packetId))
+    session.incoming.clear()
+    await journal.settle(releases)
+  }
+
+  override async putWill(client: SessionClient, will: OutboxMessage): Promise<void> {
+    await super.putWill(client, will)
+    const { topic, qos, retain } = will
+    const payload = Buffer.from(will.payload)
+    const isAllowed = this.#parts.mayPublish(client, topic)
+    await this.#parts.wills.put(client.id, isAllowed ? { topic, payload, qos, retain } : undefined)
+  }
+
+  /** Aedes calls it with the client itself when that connects, and with its id when a connection has ended. */
+  override async delWill(
+    client: SessionClient & { readonly brokerId?: string },
+  ): Promise<object | undefined> {
+    if (client.brokerId !== undefined) this.#parts.wills.end(client.id)
+    return await super.delWill(client)
+  }
+
+  override async destroy(): Promise<void> {
+    await super.destroy()
+    await this.#parts.journal.close()
+  }
+}

@@ -1,0 +1,114 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '../log/logger.js'
+import type { Tally } from '../metrics/tally.js'
+import { openState } from '../store/open-state.js'
+import { DiskPersistence } from './disk-persistence.js'
+import { createRetainedLimit } from './retained-limit.js'
+import { createSavedWills } from './saved-wills.js'
+import type { SessionClient } from './session.js'
+import { createSessionDirectory } from './session-directory.js'
+import { loadSessions, sessionTables } from './session-file.js'
+import { createSessionJournal } from './session-journal.js'
+import type { Sessions } from './sessions.js'
+
+/** Bounds on what sessions may hold. */
+export interface SessionLimits {
+  /** Messages that wait for a client that is away; beyond that the newest are dropped. */
+  readonly maxQueued: number
+  /** How long a client may be away before its session ends. */
+  readonly expirySeconds: number
+  readonly maxRetained: number
+  /** Topics and payloads of retained messages together. */
+  readonly maxRetainedBytes: number
+}
+
+/** Where sessions are, and their bounds. */
+export interface DiskSessionsOptions {
+  /** The state file. */
+  readonly path: string
+  readonly limits: SessionLimits
+  readonly tally: Tally
+  readonly log: Logger
+}
+
+/** How late a session may end. */
+const EXPIRY_CHECK_MS = 60_000
+const RETRY_AFTER_MS = 1000
+
+/**
+ * Sessions in the memory of this process, and in its state file.
+ *
+ * @throws StoreError when the file is no database, is damaged, cannot be written, or another server has it.
+ */
+export async function openDiskSessions({ path, limits, tally, log }: DiskSessionsOptions): Promise<Sessions> {
+  const state = await openState(path, sessionTables)
+  const beforeMs = (): number => Date.now() - limits.expirySeconds * 1000
+  const saved = await loadSessions(state, beforeMs()).catch(async (error: unknown) => {
+    await state.close()
+    throw error
+  })
+  const closing = new AbortController()
+  let lastId = saved.highestId
+  const nextId = (): number => {
+    lastId += 1
+    return lastId
+  }
+  const journal = createSessionJournal(state, log)
+  const directory = createSessionDirectory(journal, nextId)
+  const wills = createSavedWills(journal, saved.wills, nextId)
+  const rights = new WeakMap<SessionClient, (topic: string) => boolean>()
+  const persistence = new DiskPersistence({
+    directory,
+    journal,
+    wills,
+    saved,
+    tally,
+    nextId,
+    maxQueued: limits.maxQueued,
+    retained: createRetainedLimit({
+      maxMessages: limits.maxRetained,
+      maxBytes: limits.maxRetainedBytes,
+      tally,
+      log,
+    }),
+    mayPublish: (client: SessionClient, topic) => rights.get(client)?.(topic) ?? false,
+    untilRetry: () => delay(RETRY_AFTER_MS, undefined, { ref: false, signal: closing.signal }),
+  })
+
+  const endOldSessions = async (): Promise<void> => {
+    const old = directory.awaySince(beforeMs())
+    for (const session of old) await persistence.endSession(session)
+    if (old.length > 0) log.info({ sessions: old.length }, 'sessions whose clients stayed away have ended')
+  }
+  const checkEveryMs = Math.min(EXPIRY_CHECK_MS, Math.max(1, limits.expirySeconds) * 1000)
+  const timer = setInterval(() => void endOldSessions(), checkEveryMs).unref()
+
+  return {
+    persistence,
+    own: {
+      outbox: persistence.outbox,
+      attach(client, mayPublish) {
+        rights.set(client, mayPublish)
+        if (!client.clean) directory.attach(client)
+      },
+      detach: directory.detach,
+      mayDeliver: (client, packet) => client.clean || persistence.mayDeliver(client, packet),
+      leftWills: wills.left,
+      forget: wills.forget,
+    },
+    isReady: journal.isWell,
+    isReceived: (clientId, messageId) =>
+      persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
+        () => true,
+        () => false,
+      ),
+    async unsubscribe(clientId, filters) {
+      await persistence.removeSubscriptions({ id: clientId }, filters)
+    },
+    async close() {
+      clearInterval(timer)
+      closing.abort()
+      await journal.close()
+    },
+  }
+}

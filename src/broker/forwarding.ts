@@ -1,0 +1,81 @@
+import type { Logger } from '../log/logger.js'
+import type { Publication } from './aedes-broker.js'
+import type { Connection } from './connection.js'
+
+/** What a publish is forwarded by. */
+export interface Forwarded {
+  readonly publication: Publication
+  /** Whether its client waits for an acknowledgement. */
+  readonly isAwaited: boolean
+  /** Whether nobody could ask for the acknowledgement any more once the connection has ended. */
+  readonly endsWithConnection: boolean
+  /** Called when it was stored and delivered, in its turn; `false`: it was not, and is not to be acknowledged. */
+  readonly settled: (isDone: boolean) => void
+}
+
+/** Stores and delivers publishes. */
+export interface Forwarding {
+  /** The messages of a connection are stored together and delivered in the order of the calls. */
+  forward(connection: Connection, forwarded: Forwarded): void
+  /** Resolves when nothing is on its way. */
+  idle(): Promise<void>
+}
+
+/** The disk is asked again after so long whether it takes a message. */
+const RETRY_AFTER_MS = 1000
+
+/**
+ * A message that cannot be stored holds its client's reads, and is tried again. One that nobody waits for is
+ * delivered to those who are here.
+ */
+export function createForwarding(log: Logger): Forwarding {
+  const idleWaiters: (() => void)[] = []
+  let open = 0
+
+  return {
+    forward(connection, { publication, isAwaited, endsWithConnection, settled }) {
+      const { inlet, signal, deliveries } = connection
+      const place = deliveries.take()
+      let isHeld = false
+      open += 1
+      const end = (isDone: boolean): void =>
+        place.end(() => {
+          if (isDone) publication.deliver()
+          settled(isDone)
+          if (isHeld) inlet.hold(false)
+          open -= 1
+          if (open === 0) for (const resolve of idleWaiters.splice(0)) resolve()
+        })
+      const retry = (): void => {
+        if (endsWithConnection && signal.aborted) {
+          publication.abandon()
+          end(false)
+          return
+        }
+        if (!isHeld) inlet.hold(true)
+        isHeld = true
+        setTimeout(attempt, RETRY_AFTER_MS).unref()
+      }
+      const failed = (error: unknown): void => {
+        if (!isAwaited) end(true)
+        else if (publication.isRepeatable) retry()
+        else {
+          log.error({ error: String(error) }, 'a message could not be published; its connection is closed')
+          end(false)
+        }
+      }
+      const attempt = (): void => {
+        const stored = publication.store()
+        if (stored === undefined) end(true)
+        else void stored.then(() => end(true), failed)
+      }
+      attempt()
+    },
+    idle: () =>
+      open === 0
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            idleWaiters.push(resolve)
+          }),
+  }
+}

@@ -1,0 +1,175 @@
+import type { Tally } from '../metrics/tally.js'
+import type { Statement } from '../store/state.js'
+import type { RetainedLimit } from './retained-limit.js'
+import { PACKET_IDENTIFIERS, type QueuedMessage, type Session } from './session.js'
+import type { SessionDirectory } from './session-directory.js'
+import { statements } from './session-file.js'
+import type { SessionJournal } from './session-journal.js'
+
+/** A message that is about to be delivered. */
+export interface OutboxMessage {
+  readonly cmd: 'publish'
+  readonly topic: string
+  readonly payload: Buffer | string
+  readonly qos: 0 | 1 | 2
+  readonly retain: boolean
+}
+
+/** The session and the packet identifier that a QoS 2 message was received with. */
+export interface ReceivedFrom {
+  readonly clientId: string
+  readonly packetIdentifier: number
+}
+
+/** The number by which the broker knows a message again; see `QueuedMessage`. */
+export type Stamp = Pick<QueuedMessage, 'brokerId' | 'brokerCounter'>
+
+/** What a message leaves behind: in queues, as a retained message, as received. */
+export interface Kept {
+  /**
+   * Stores it, in one commit; again after a failure, in the place that it had. `undefined`: nothing is to be
+   * stored.
+   */
+  store(): Promise<void> | undefined
+  /** Shows it to the sessions, in the same turn in which it goes to those who are here. */
+  deliver(stamp: Stamp): void
+  /** Gives it up, for one that could not be stored. */
+  abandon(): void
+}
+
+/** Begins to keep a message; `to` says who is to have it in the queue, instead of the subscriptions. */
+export type Outbox = (
+  message: OutboxMessage,
+  from?: ReceivedFrom | undefined,
+  to?: readonly SessionSubscription[],
+) => Kept
+
+/** What an outbox works on. */
+export interface OutboxParts {
+  readonly directory: SessionDirectory
+  readonly journal: SessionJournal
+  readonly retained: RetainedLimit
+  readonly tally: Pick<Tally, 'queueDropped'>
+  readonly maxQueued: number
+  readonly nextId: () => number
+  /** The subscriptions of sessions that match a topic. */
+  readonly subscribersOf: (topic: string) => Promise<readonly SessionSubscription[]>
+  /** Shows a retained message to those who subscribe from now on; an empty one ends it. */
+  readonly showRetained: (message: OutboxMessage) => void
+}
+
+/** A subscription of a session. */
+export interface SessionSubscription {
+  readonly clientId: string
+  readonly topic: string
+  readonly qos: 0 | 1 | 2
+}
+
+/** Who is to have a message in the queue, and at which QoS [MQTT-3.8.4-6]. */
+type Receivers = ReadonlyMap<Session, 0 | 1 | 2>
+
+const NOTHING: Kept = { store: () => undefined, deliver: () => undefined, abandon: () => undefined }
+
+/**
+ * Each message has its number from the moment in which it came, by which it is sorted after a restart, and is
+ * seen in memory only when it is on disk, in the turn in which it is delivered: so a client that connects
+ * meanwhile gets it either from the queue or live.
+ */
+export function createOutbox(parts: OutboxParts): Outbox {
+  return (message, from, to) => {
+    const hasQueues = message.qos > 0 && parts.directory.size > 0
+    if (!message.retain && from === undefined && !hasQueues) return NOTHING
+    return keep(to === undefined ? parts : { ...parts, subscribersOf: async () => to }, message, from)
+  }
+}
+
+function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | undefined): Kept {
+  const { directory, journal, retained } = parts
+  const id = parts.nextId()
+  const content: OutboxMessage = { ...message, payload: ownCopy(message.payload) }
+  const bytes = message.payload.length
+  const retention = message.retain ? retained.admit(message.topic, bytes, id) : 'ignore'
+  let receivers: Receivers | undefined
+  const choose = async (): Promise<Receivers> => {
+    if (message.qos === 0 || directory.size === 0) return new Map()
+    const chosen = chooseReceivers(parts, message, await parts.subscribersOf(message.topic))
+    for (const session of chosen.keys()) session.reserved += 1
+    return chosen
+  }
+  const unreserve = (): void => {
+    for (const session of receivers?.keys() ?? []) session.reserved -= 1
+    receivers = undefined
+  }
+  return {
+    async store() {
+      receivers ??= await choose()
+      const session = from === undefined ? undefined : directory.open(from.clientId)
+      const writes: Statement[] = []
+      if (session !== undefined && from !== undefined) {
+        writes.push(...directory.opening(session), statements.receive(session.id, from.packetIdentifier))
+      }
+      if (receivers.size > 0) writes.push(statements.addMessage(id, content.topic, toBytes(content.payload)))
+      for (const [receiver, qos] of receivers) {
+        writes.push(...directory.opening(receiver), statements.enqueue(receiver.id, id, qos))
+      }
+      if (retention === 'clear') writes.push(statements.clearRetained(content.topic, id))
+      else if (retention === 'keep') {
+        writes.push(statements.retain(content.topic, toBytes(content.payload), content.qos, id))
+      }
+      if (writes.length > 0) await journal.write(writes)
+      for (const receiver of receivers.keys()) receiver.isSaved = true
+      if (session === undefined || from === undefined) return
+      session.isSaved = true
+      session.incoming.add(from.packetIdentifier)
+    },
+    deliver(stamp) {
+      if (retention !== 'ignore' && retained.isNewest(content.topic, id)) {
+        parts.showRetained(retention === 'keep' ? content : { ...content, payload: '' })
+      }
+      if (receivers === undefined || receivers.size === 0) return
+      const queued: QueuedMessage = { ...content, ...stamp, id, references: 0 }
+      for (const [session, qos] of receivers) {
+        // A session may have ended meanwhile.
+        if (directory.find(session.clientId) === session) session.queue.add(queued, qos)
+      }
+      if (queued.references === 0) void journal.settle([statements.deleteMessage(id)])
+      unreserve()
+    },
+    abandon: unreserve,
+  }
+}
+
+/** The newest message finds no place in a queue that is full, as with Mosquitto. */
+function chooseReceivers(
+  { directory, maxQueued, tally }: OutboxParts,
+  { topic, qos }: OutboxMessage,
+  subscriptions: readonly SessionSubscription[],
+): Receivers {
+  const receivers = new Map<Session, 0 | 1 | 2>()
+  for (const { clientId, topic: filter, qos: granted } of subscriptions) {
+    const session = directory.find(clientId)
+    const isHidden = topic.startsWith('$') && /^[+#]/.test(filter) // [MQTT-4.7.2-1]
+    if (session === undefined || isHidden) continue
+    const lower = granted < qos ? granted : qos
+    receivers.set(session, lower > (receivers.get(session) ?? 0) ? lower : (receivers.get(session) ?? lower))
+  }
+  for (const session of receivers.keys()) {
+    const limit = session.client === undefined ? Math.min(maxQueued, PACKET_IDENTIFIERS) : PACKET_IDENTIFIERS
+    if (session.queue.length + session.reserved < limit) continue
+    tally.queueDropped += 1
+    receivers.delete(session)
+  }
+  return receivers
+}
+
+/** A payload is a part of what one read of a socket gave; kept as that, it would keep all of it. */
+function ownCopy(payload: Buffer | string): Buffer | string {
+  if (typeof payload === 'string') return payload
+  const copy = Buffer.allocUnsafeSlow(payload.length)
+  payload.copy(copy)
+  return copy
+}
+
+function toBytes(payload: Buffer | string): Buffer {
+  return typeof payload === 'string' ? Buffer.from(payload) : payload
+}

@@ -1,0 +1,63 @@
+import type { Logger } from '../log/logger.js'
+import { createRateLimit } from '../log/rate-limit.js'
+import type { Tally } from '../metrics/tally.js'
+
+/** Keeps account of the retained messages. */
+export interface RetainedLimit {
+  /**
+   * Makes room for a retained message, or for none where `bytes` is 0. `keep`: it is to be kept; `clear`: the
+   * one before is to go, and this not to be kept; `ignore`: nothing changes.
+   */
+  admit(topic: string, bytes: number, version: number): 'keep' | 'clear' | 'ignore'
+  /** Whether no later message of that topic was admitted. */
+  isNewest(topic: string, version: number): boolean
+}
+
+/** The bounds, and where it is told that they are met. */
+export interface RetainedLimitOptions {
+  readonly maxMessages: number
+  readonly maxBytes: number
+  readonly tally: Pick<Tally, 'retainedRefused'>
+  readonly log: Logger
+}
+
+const MINUTE_MS = 60_000
+
+/** Topics come from peers, and are shortened in the log. */
+const MAX_LOGGED_TOPIC = 256
+
+/** Counts topic and payload. Beyond the bounds a message is not kept; one that it replaces is kept no longer. */
+export function createRetainedLimit(options: RetainedLimitOptions): RetainedLimit {
+  const { maxMessages, maxBytes, tally, log } = options
+  const kept = new Map<string, { readonly bytes: number; readonly version: number }>()
+  const limit = createRateLimit(MINUTE_MS, 1)
+  let total = 0
+
+  const refuse = (topic: string): void => {
+    tally.retainedRefused += 1
+    const missed = limit.admit('refused')
+    if (missed === undefined) return
+    log.warn(
+      { topic: topic.slice(0, MAX_LOGGED_TOPIC), ...(missed > 0 ? { alsoRefused: missed } : {}) },
+      'there are too many retained messages; one was delivered and not kept',
+    )
+  }
+
+  return {
+    admit(topic, bytes, version) {
+      const before = kept.get(topic)
+      total -= before?.bytes ?? 0
+      kept.delete(topic)
+      if (bytes === 0) return before === undefined ? 'ignore' : 'clear'
+      const size = Buffer.byteLength(topic) + bytes
+      if (kept.size < maxMessages && total + size <= maxBytes) {
+        kept.set(topic, { bytes: size, version })
+        total += size
+        return 'keep'
+      }
+      refuse(topic)
+      return before === undefined ? 'ignore' : 'clear'
+    },
+    isNewest: (topic, version) => (kept.get(topic)?.version ?? version) <= version,
+  }
+}

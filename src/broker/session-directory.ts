@@ -1,0 +1,94 @@
+import type { Statement } from '../store/state.js'
+import { createSession, type Entry, type Session, type SessionClient } from './session.js'
+import { deleteSession, type SavedSessions, statements } from './session-file.js'
+import type { SessionJournal } from './session-journal.js'
+
+/** The sessions by their client's id, in memory and in the file. */
+export interface SessionDirectory {
+  readonly size: number
+  find(clientId: string): Session | undefined
+  /** The client's session, made where it has none. */
+  open(clientId: string): Session
+  restore(saved: SavedSessions['sessions'][number]): Session
+  /** What is to go before the first rows of a session. */
+  opening(session: Session): readonly Statement[]
+  /** A client is logged in: its connection takes over from any before it. */
+  attach(client: SessionClient): void
+  /** That connection has ended. */
+  detach(client: SessionClient): void
+  /** Forgets a session, and returns what deletes it from the file. */
+  end(session: Session): readonly Statement[]
+  /** Takes a message from a queue. Nobody waits for that: at the worst it is sent once more. */
+  dequeue(session: Session, entry: Entry): void
+  /** Sessions whose clients have been away since before then. */
+  awaySince(beforeMs: number): readonly Session[]
+}
+
+/** A directory of no sessions yet. */
+export function createSessionDirectory(journal: SessionJournal, nextId: () => number): SessionDirectory {
+  const sessions = new Map<string, Session>()
+  const attached = new Map<string, SessionClient>()
+
+  const unqueue = (session: Session, entry: Entry): Statement[] => {
+    const { message } = entry
+    session.queue.remove(entry)
+    return message.references === 0 ? [statements.deleteMessage(message.id)] : []
+  }
+
+  const saveAway = (session: Session, sinceMs: number | null): void => {
+    if (session.isSaved) void journal.settle([statements.setAway(sinceMs, session.id)])
+  }
+
+  return {
+    get size() {
+      return sessions.size
+    },
+    find: (clientId) => sessions.get(clientId),
+    open(clientId) {
+      const known = sessions.get(clientId)
+      if (known !== undefined) return known
+      const session = createSession(nextId(), clientId, attached.get(clientId))
+      sessions.set(clientId, session)
+      return session
+    },
+    restore({ id, clientId, awaySinceMs }) {
+      const session = createSession(id, clientId, undefined)
+      session.isSaved = true
+      if (awaySinceMs === undefined) saveAway(session, session.awaySinceMs)
+      else session.awaySinceMs = awaySinceMs
+      sessions.set(clientId, session)
+      return session
+    },
+    opening({ id, clientId, isSaved, client, awaySinceMs }) {
+      return isSaved ? [] : [statements.addSession(id, clientId, client === undefined ? awaySinceMs : null)]
+    },
+    attach(client) {
+      attached.set(client.id, client)
+      const session = sessions.get(client.id)
+      if (session === undefined) return
+      if (session.client === undefined) saveAway(session, null)
+      Object.assign(session, { client, isLive: false })
+    },
+    detach(client) {
+      if (attached.get(client.id) !== client) return
+      attached.delete(client.id)
+      const session = sessions.get(client.id)
+      if (session === undefined) return
+      Object.assign(session, { client: undefined, isLive: false, awaySinceMs: Date.now() })
+      saveAway(session, session.awaySinceMs)
+    },
+    end(session) {
+      sessions.delete(session.clientId)
+      const freed = session.queue.behind(0).flatMap((entry) => unqueue(session, entry))
+      return [...freed, ...deleteSession(session.id)]
+    },
+    dequeue(session, entry) {
+      const freed = unqueue(session, entry)
+      void journal.settle([statements.dequeue(session.id, entry.message.id), ...freed])
+    },
+    awaySince: (beforeMs) =>
+      [...sessions.values()].filter(
+        ({ client, awaySinceMs }) => client === undefined && awaySinceMs <= beforeMs,
+      ),
+  }
+}

@@ -1,0 +1,141 @@
+import { Readable } from 'node:stream'
+import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
+import {
+  createOutbox,
+  type Outbox,
+  type OutboxMessage,
+  type OutboxParts,
+  type SessionSubscription,
+  type Stamp,
+} from './outbox.js'
+import type { Entry, Session, SessionClient } from './session.js'
+import { statements } from './session-file.js'
+import { listQueued, type QueuedPacket, replay, toPacket } from './session-replay.js'
+
+/** A packet of a queue as Aedes names it. */
+interface Packet {
+  readonly cmd?: string
+  readonly qos?: 0 | 1 | 2
+  readonly brokerId?: string
+  readonly brokerCounter?: number
+  readonly messageId?: number | undefined
+}
+
+/** A message that has its number, or is to be given one. */
+export type StampedMessage = OutboxMessage & Partial<Stamp>
+
+/** What queues are made of. */
+export type SessionQueuesParts = Omit<OutboxParts, 'subscribersOf' | 'showRetained'>
+
+/**
+ * The part of Aedes's persistence that has to do with queues. What ends with a client's acknowledgement, and the
+ * packet identifier of a QoS 1 message, are written and not waited for: the worst that comes of their loss is
+ * that a message is sent once more.
+ */
+export class SessionQueues extends MemoryPersistence {
+  readonly outbox: Outbox
+  readonly #parts: SessionQueuesParts
+
+  constructor(parts: SessionQueuesParts) {
+    super()
+    this.#parts = parts
+    this.outbox = createOutbox({
+      ...parts,
+      subscribersOf: (topic) => super.subscriptionsByTopic(topic),
+      showRetained: (message) => void super.storeRetained(message),
+    })
+  }
+
+  /** The number of a message, or the next of this process. */
+  stamp({ brokerId, brokerCounter }: Partial<Stamp>): Stamp {
+    if (brokerCounter !== undefined) return { brokerId, brokerCounter }
+    this.broker.counter += 1
+    return { brokerId: this.broker.id, brokerCounter: this.broker.counter }
+  }
+
+  async outgoingEnqueue(subscription: SessionSubscription, packet: StampedMessage): Promise<void> {
+    await this.outgoingEnqueueCombi([subscription], packet)
+  }
+
+  async outgoingEnqueueCombi(to: readonly SessionSubscription[], packet: StampedMessage): Promise<void> {
+    for (const { clientId } of to) this.#parts.directory.open(clientId)
+    const kept = this.outbox({ ...packet, retain: false }, undefined, to)
+    await kept.store()
+    kept.deliver(this.stamp(packet))
+  }
+
+  /** A packet that is in no queue was dropped from it, and is sent all the same. */
+  async outgoingUpdate(client: SessionClient, packet: Packet): Promise<void> {
+    const session = this.#parts.directory.find(client.id)
+    if (session === undefined) return
+    const { queue } = session
+    const isRelease = packet.cmd === 'pubrel'
+    const entry = isRelease
+      ? queue.identified(packet.messageId ?? 0)
+      : queue.find(packet.brokerId, packet.brokerCounter)
+    if (entry !== undefined) {
+      if (isRelease) entry.isReleased = true
+      else if (entry.packetId !== packet.messageId) queue.identify(entry, packet.messageId)
+      await this.#save(session, entry, isRelease || packet.qos === 2)
+    }
+    if (session.awaited?.packetId === packet.messageId) session.awaited?.passed()
+  }
+
+  /** At QoS 2 the client tells by it what it has already, so it is on disk before it is used [MQTT-4.4.0-1]. */
+  async #save(session: Session, entry: Entry, isAwaited: boolean): Promise<void> {
+    const { packetId, isReleased, saved, message } = entry
+    if (saved.packetId === packetId && saved.isReleased === isReleased) return
+    const { journal } = this.#parts
+    const change = [statements.identify(packetId ?? null, isReleased ? 1 : 0, session.id, message.id)]
+    if (isAwaited) await journal.write(change)
+    else void journal.settle(change)
+    entry.saved = { packetId, isReleased }
+  }
+
+  async outgoingClearMessageId(client: SessionClient, packet: Packet): Promise<QueuedPacket | undefined> {
+    const { directory } = this.#parts
+    const session = directory.find(client.id)
+    if (session === undefined) return undefined
+    const isRefused = packet.messageId === undefined
+    const entry = isRefused
+      ? session.queue.find(packet.brokerId, packet.brokerCounter)
+      : session.queue.identified(packet.messageId)
+    if (entry === undefined) return undefined
+    if (isRefused) this.#refuse(session, client, entry)
+    else directory.dequeue(session, entry)
+    return toPacket(entry, false)
+  }
+
+  /**
+   * A connection was not given a message: denied, or given it through another of its subscriptions. In the
+   * latter case it has no packet identifier after this turn if that subscription's QoS is 0.
+   */
+  #refuse(session: Session, client: SessionClient, entry: Entry): void {
+    const { directory } = this.#parts
+    if (session.client !== client || !session.isLive) return // comes from the queue
+    if (entry.takenBy !== client) directory.dequeue(session, entry)
+    else
+      setImmediate(() => {
+        if (entry.packetId === undefined && session.queue.has(entry)) directory.dequeue(session, entry)
+      })
+  }
+
+  outgoingStream(client: SessionClient): Readable {
+    const session = this.#parts.directory.find(client.id)
+    if (session === undefined) return Readable.from([])
+    return Readable.from(
+      session.client === client ? replay(session, client, this.#parts.journal) : listQueued(session),
+    )
+  }
+
+  /** A message may reach a live connection; one that is still being sent what waited has it from the queue. */
+  mayDeliver(client: SessionClient, packet: Packet): boolean {
+    if (packet.messageId !== undefined) return true
+    const session = this.#parts.directory.find(client.id)
+    const entry = session?.queue.find(packet.brokerId, packet.brokerCounter)
+    if (session === undefined || entry === undefined) return true
+    if (session.client !== client || !session.isLive) return false
+    entry.takenBy = client
+    return true
+  }
+}

@@ -1,0 +1,149 @@
+import type { SavedOutgoing } from './session-file.js'
+
+/** The client of a session, as far as sessions need it: Aedes's own object, one for each connection. */
+export interface SessionClient {
+  readonly id: string
+}
+
+/** A message, kept once for all sessions that it waits in. */
+export interface QueuedMessage {
+  /** Higher than that of every message before. */
+  readonly id: number
+  readonly topic: string
+  readonly payload: Buffer | string
+  /** The broker's own number for it, by which it knows it again. */
+  readonly brokerId: string | undefined
+  readonly brokerCounter: number
+  /** Sessions that it waits in. */
+  references: number
+}
+
+/** A message in one session's queue, from its publish to the client's last acknowledgement. */
+export interface Entry {
+  /** Higher than that of every entry before. */
+  readonly place: number
+  readonly message: QueuedMessage
+  readonly qos: 0 | 1 | 2
+  packetId: number | undefined
+  /** The client has the message, and is to be sent PUBREL. */
+  isReleased: boolean
+  /** As the file has the two. */
+  saved: { readonly packetId: number | undefined; readonly isReleased: boolean }
+  /** The connection that it was last given to. */
+  takenBy: SessionClient | undefined
+}
+
+/** What is kept of a client whose session is not a clean one. */
+export interface Session {
+  /** Distinct among all sessions, also among those that one client id has had. */
+  readonly id: number
+  readonly clientId: string
+  readonly queue: SessionQueue
+  /** Packet identifiers of QoS 2 messages received and not released, as in the file. */
+  readonly incoming: Set<number>
+  /** Messages on their way into the queue. */
+  reserved: number
+  isSaved: boolean
+  /** The newest connection; `undefined` while the client is away. */
+  client: SessionClient | undefined
+  /** When the client went away. */
+  awaySinceMs: number
+  /** Whether that connection was sent all that waited, so that messages reach it without waiting here first. */
+  isLive: boolean
+  /** Told when the message with this identifier has been passed to the connection. */
+  awaited: { readonly packetId: number | undefined; readonly passed: () => void } | undefined
+}
+
+/** A session that has nothing yet. */
+export function createSession(id: number, clientId: string, client: SessionClient | undefined): Session {
+  return {
+    id,
+    clientId,
+    queue: createSessionQueue(),
+    incoming: new Set(),
+    reserved: 0,
+    isSaved: false,
+    client,
+    awaySinceMs: Date.now(),
+    isLive: false,
+    awaited: undefined,
+  }
+}
+
+/** The messages of a session in their order. */
+export interface SessionQueue {
+  readonly length: number
+  add(message: QueuedMessage, qos: 0 | 1 | 2, saved?: SavedOutgoing): void
+  /** By the number that the broker gave it. */
+  find(brokerId: string | undefined, brokerCounter: number | undefined): Entry | undefined
+  /** By its packet identifier. */
+  identified(packetId: number): Entry | undefined
+  identify(entry: Entry, packetId: number | undefined): void
+  has(entry: Entry): boolean
+  remove(entry: Entry): void
+  /** Those behind a place, oldest first. */
+  behind(place: number): Entry[]
+  /** The first packet identifier after `packetId` that no message has; 1 to 65,535 [MQTT-2.3.1-1]. */
+  freePacketId(packetId: number): number
+}
+
+/** More than there are packet identifiers cannot be in flight. */
+export const PACKET_IDENTIFIERS = 65_535
+
+function createSessionQueue(): SessionQueue {
+  const entries = new Set<Entry>()
+  const byNumber = new Map<string, Entry>()
+  const byPacketId = new Map<number, Entry>()
+  let lastPlace = 0
+  const keyOf = (brokerId: string | undefined, brokerCounter: number | undefined): string =>
+    `${brokerCounter} ${brokerId}`
+
+  return {
+    get length() {
+      return entries.size
+    },
+    add(message, qos, saved) {
+      const { packetId, isReleased } = saved ?? { packetId: undefined, isReleased: false }
+      lastPlace += 1
+      const entry: Entry = {
+        place: lastPlace,
+        message,
+        qos,
+        packetId,
+        isReleased,
+        saved: { packetId, isReleased },
+        takenBy: undefined,
+      }
+      message.references += 1
+      entries.add(entry)
+      byNumber.set(keyOf(message.brokerId, message.brokerCounter), entry)
+      if (packetId !== undefined) byPacketId.set(packetId, entry)
+    },
+    find: (brokerId, brokerCounter) => byNumber.get(keyOf(brokerId, brokerCounter)),
+    identified: (packetId) => byPacketId.get(packetId),
+    identify(entry, packetId) {
+      if (entry.packetId !== undefined && byPacketId.get(entry.packetId) === entry) {
+        byPacketId.delete(entry.packetId)
+      }
+      entry.packetId = packetId
+      if (packetId !== undefined) byPacketId.set(packetId, entry)
+    },
+    has: (entry) => entries.has(entry),
+    remove(entry) {
+      const { message, packetId } = entry
+      if (!entries.delete(entry)) return
+      message.references -= 1
+      byNumber.delete(keyOf(message.brokerId, message.brokerCounter))
+      if (packetId !== undefined && byPacketId.get(packetId) === entry) byPacketId.delete(packetId)
+    },
+    behind: (place) => [...entries].filter((entry) => entry.place > place),
+    freePacketId(packetId) {
+      let id = packetId
+      for (let tried = 0; tried < PACKET_IDENTIFIERS; tried += 1) {
+        id = (id % PACKET_IDENTIFIERS) + 1
+        if (!byPacketId.has(id)) return id
+      }
+      return id
+    },
+  }
+}
