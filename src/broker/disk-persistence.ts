@@ -72,7 +72,7 @@ export class DiskPersistence extends SessionQueues {
   override async storeRetained(packet: StampedMessage): Promise<void> {
     const kept = this.outbox({ ...packet, retain: true }, undefined, [])
     await kept.store()
-    kept.deliver(this.stamp(packet))
+    kept.deliver({ brokerId: undefined, brokerCounter: 0 }) // is in no queue
   }
 
   /** Aedes calls it once for each subscription of a SUBSCRIBE, with all of them. */

@@ -1,0 +1,66 @@
+import assert from 'node:assert'
+import { join } from 'node:path'
+import abstractTests from 'aedes-persistence/abstract.js'
+import { pino } from 'pino'
+import { test } from 'vitest'
+import { openDiskSessions } from '#src/broker/disk-sessions.js'
+import { createTally } from '#src/metrics/tally.js'
+import { sessionLimits } from '../support/broker.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+/** What the tests of aedes-persistence use of the context that `node:test` gives them. */
+class TestContext {
+  readonly assert: Record<string, unknown>
+  #planned: number | undefined
+  #asserted = 0
+
+  constructor() {
+    this.assert = new Proxy<Record<string, unknown>>(
+      {},
+      {
+        get:
+          (_target, name) =>
+          (...args: unknown[]) => {
+            this.#asserted += 1
+            const check: unknown = Reflect.get(assert, name)
+            if (typeof check !== 'function') throw new Error(`node:assert has no ${String(name)}`)
+            return check(...args)
+          },
+      },
+    )
+  }
+
+  plan(count: number): void {
+    this.#planned = count
+  }
+
+  diagnostic(): void {
+    // Says how far a test is; the failure says it as well.
+  }
+
+  /** `node:test` fails a test that made fewer assertions than it planned. */
+  end(): void {
+    if (this.#planned !== undefined) assert.equal(this.#asserted, this.#planned, 'planned assertions')
+  }
+}
+
+abstractTests({
+  test: (name: string, run: (context: TestContext) => Promise<void>) => {
+    test(name, async () => {
+      const context = new TestContext()
+      await run(context)
+      context.end()
+    })
+  },
+  async persistence() {
+    const folder = await temporaryFolder()
+    const sessions = await openDiskSessions({
+      path: join(folder, 'state.db'),
+      limits: sessionLimits,
+      tally: createTally(),
+      log: pino({ level: 'silent' }),
+    })
+    return sessions.persistence
+  },
+  testAsync: true,
+})
