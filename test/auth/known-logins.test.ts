@@ -33,11 +33,16 @@ describe('A known login', () => {
     expect(known.has('ann6:secret', Buffer.alloc(0), home)).toBe(false)
   })
 
-  it('is forgotten with all others', () => {
+  it('is forgotten when it is deleted, and no other is', () => {
     const known = createKnownLogins()
     known.add('ann', secret, home)
-    known.clear()
+    known.add('ann', secret, '192.0.2.2')
+    known.add('bob', secret, home)
+    known.delete('ann', secret, `::ffff:${home}`)
+    known.delete('nobody', secret, home)
     expect(known.has('ann', secret, home)).toBe(false)
+    expect(known.has('ann', secret, '192.0.2.2')).toBe(true)
+    expect(known.has('bob', secret, home)).toBe(true)
   })
 
   it('is forgotten when there are too many and it is the one longest unused', () => {
