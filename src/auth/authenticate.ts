@@ -117,7 +117,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const { passwords } = rulebook.rules
     const hash = user === undefined ? undefined : passwords.hashText(user)
     if (credential.kind === 'password' && credential.hash !== hash) return undefined
-    if (credential.kind === 'secret' && hash !== undefined) return undefined
+    // A user goes before a device, also one that came later.
+    if (deviceOf(credential) !== undefined && hash !== undefined) return undefined
     const owner = ownerOf(user, credential)
     return {
       user,
@@ -143,14 +144,18 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 /** Who somebody is, before it is said what it may do. */
 type Claim = Pick<Identity, 'user' | 'clientId' | 'credential'>
 
+function deviceOf(credential: Credential): Device | undefined {
+  return 'device' in credential ? credential.device : undefined
+}
+
 function ownerOf(user: string | undefined, credential: Credential): string {
-  const device = 'device' in credential ? credential.device : undefined
+  const device = deviceOf(credential)
   if (device !== undefined) return `device ${device.id}`
   return user === undefined ? 'anonymous' : `user ${user}`
 }
 
 function accessOf({ acl, administrator }: Rules, { user, clientId, credential }: Claim): Access {
-  const device = 'device' in credential ? credential.device : undefined
+  const device = deviceOf(credential)
   const view = acl.of({ user, clientId })
   if (device !== undefined) return deviceAccess(device, view)
   return user !== undefined && user === administrator ? administratorAccess : ruledAccess(view)
