@@ -84,7 +84,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     { address, signal }: LoginRequest,
   ): Promise<Credential | Refusal> => {
     const isKnown = knownLogins.has(user, password, address)
-    const attempt = isKnown ? undefined : await lockout.enter({ user, address }, signal)
+    const enter = () => lockout.enter({ user, address }, signal)
+    const attempt = isKnown ? undefined : await enter()
     if (!isKnown && attempt === undefined) return 'too many failed logins'
     let outcome: 'right' | 'wrong' | 'undecided' = 'undecided'
     try {
@@ -92,6 +93,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       outcome = credential === undefined ? 'wrong' : 'right'
       if (credential !== undefined) knownLogins.add(user, password, address)
       else knownLogins.delete(user, password, address)
+      // It was let past the lockout for what it once was, and counts all the same.
+      if (isKnown && credential === undefined) (await enter())?.end('wrong')
       return credential ?? 'wrong user name or password'
     } finally {
       attempt?.end(outcome)
