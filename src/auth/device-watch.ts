@@ -12,6 +12,8 @@ export interface DeviceWatchParts {
     review(judge: (identity: Identity) => Identity | undefined): Promise<void>
   }
   readonly log: Logger
+  /** How long it rests between two looks; 10 s unless told otherwise. */
+  readonly lookEveryMs?: number
 }
 
 /** The stop of a watch. */
@@ -27,7 +29,8 @@ const MINUTE_MS = 60_000
  * Looks again and again at the devices that are connected, and ends the connection of one that was disabled,
  * removed or given another secret or name meanwhile. While the store is away everyone stays.
  */
-export function startDeviceWatch({ devices, clients, log }: DeviceWatchParts): DeviceWatch {
+export function startDeviceWatch(parts: DeviceWatchParts): DeviceWatch {
+  const { devices, clients, log, lookEveryMs = LOOK_EVERY_MS } = parts
   const stopping = new AbortController()
   const limit = createRateLimit(MINUTE_MS, 1)
 
@@ -51,7 +54,7 @@ export function startDeviceWatch({ devices, clients, log }: DeviceWatchParts): D
 
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await delay(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
+      await delay(lookEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined)
       if (stopping.signal.aborted) return
       await look().catch((error: unknown) => {
         if (limit.admit('look') === undefined) return
