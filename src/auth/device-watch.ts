@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import type { Device } from '../store/device.js'
-import type { Identity } from './identity.js'
+import type { Credential, Identity } from './identity.js'
 
 /** What a watch needs of the rest. */
 export interface DeviceWatchParts {
@@ -37,13 +37,13 @@ export function startDeviceWatch(parts: DeviceWatchParts): DeviceWatch {
   const look = async (): Promise<void> => {
     const known = new Map<string, Device>()
     for (const identity of clients.identities()) {
-      const device = deviceOf(identity)
+      const device = deviceOf(identity.credential)
       if (device !== undefined) known.set(device.uuid, device)
     }
     if (known.size === 0) return
     const found = await devices.refreshAll([...known.values()])
     const hasChanged = (identity: Identity): boolean => {
-      const device = deviceOf(identity)
+      const device = deviceOf(identity.credential)
       // Who has come since was looked up by its login.
       if (device === undefined || !known.has(device.uuid)) return false
       return !isStill(identity, found.get(device.uuid))
@@ -72,14 +72,14 @@ export function startDeviceWatch(parts: DeviceWatchParts): DeviceWatch {
   }
 }
 
-function deviceOf({ credential }: Identity): Device | undefined {
+function deviceOf(credential: Credential): Device | undefined {
   return 'device' in credential ? credential.device : undefined
 }
 
-/** Whether a login rests on what the store still has. */
+/** Whether a login rests on what the store still has. Its names say whose topics are its own. */
 function isStill({ credential }: Identity, now: Device | undefined): boolean {
-  if (credential.kind === 'certificate') return now?.isActive === true && now.id === credential.device?.id
-  if (credential.kind !== 'secret') return true
-  const { id, deviceId, secret } = credential.device
-  return now?.isActive === true && now.id === id && now.deviceId === deviceId && now.secret === secret
+  const before = deviceOf(credential)
+  if (before === undefined) return true
+  const isSame = now?.isActive === true && now.id === before.id && now.deviceId === before.deviceId
+  return isSame && (credential.kind === 'certificate' || now.secret === before.secret)
 }

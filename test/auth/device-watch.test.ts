@@ -111,13 +111,16 @@ describe('A device that is connected', () => {
     expect([...clients.keys()]).toEqual([])
   })
 
-  it('by a certificate is out when it is disabled, and not when its secret changes', async () => {
+  it('by a certificate is out when it is disabled or renamed, and not when its secret changes', async () => {
     const { store, database, connect, look, clients } = await watched()
     const [rotated, disabled] = [await addAnyDevice(store), await addAnyDevice(store)]
+    const renamed = await addAnyDevice(store)
     connect('rotated', certificate(rotated))
     connect('disabled', certificate(disabled))
+    connect('renamed', certificate(renamed))
     await store.setSecret(rotated.id, 'new')
     await database.query(`UPDATE device_main SET is_active = 0 WHERE id = ${disabled.id}`)
+    await database.query(`UPDATE device_main SET device_id = 'new' WHERE id = ${renamed.id}`)
     await look()
     expect([...clients.keys()]).toEqual(['rotated'])
   })
