@@ -42,7 +42,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   'welcome.ts': ['auth', 'listen'],
   cli: ['listen', 'broker', 'auth', 'store', 'config'],
   listen: ['broker', 'metrics', 'config', 'log'],
-  web: ['config'],
+  web: ['auth', 'store', 'metrics', 'config', 'log'],
   broker: ['auth', 'mqtt', 'metrics', 'config', 'log'],
   auth: ['store', 'mqtt', 'config', 'log'],
   ingest: ['store', 'metrics', 'log'],
