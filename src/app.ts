@@ -26,6 +26,7 @@ import { startHistoryKeeper } from './store/history-keeper.js'
 import { openStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
 import { waitForStore } from './store/wait-for-store.js'
+import type { ApiParts } from './web/device-api.js'
 import { createReadiness, type Readiness } from './web/readiness.js'
 import { startWeb } from './web/web.js'
 import { welcomeText } from './welcome.js'
@@ -71,9 +72,10 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   }
 
   let reload: Reload | undefined
+  let api: ApiParts | undefined
 
   const start = async (): Promise<void> => {
-    const webAddress = await serveHealth(context)
+    const webAddress = await serveWeb(context, () => api)
     await readRules(settings) // broken ones are told before the wait for the database
     const certificates = await ensureCertificates(settings.CERTS_DIR, {
       clients: clientCertificates(settings),
@@ -94,6 +96,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
         life.started(listener.address, listener.close),
       )
       reload = startReload(context, { access, broker, listeners, certificates })
+      api = { authenticator: access.authenticator, store, tally: context.tally, log }
     } finally {
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
@@ -146,9 +149,12 @@ function startReload({ settings, log, life }: Context, parts: Reloadable): Reloa
   return reload
 }
 
-async function serveHealth({ settings, life, readiness }: Context): Promise<string | undefined> {
+async function serveWeb(
+  { settings, life, readiness }: Context,
+  api: () => ApiParts | undefined,
+): Promise<string | undefined> {
   if (settings.HTTP_PORT === 'off') return undefined
-  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, readiness)
+  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, { readiness, api })
   life.started('web', web.stop)
   return web.address
 }

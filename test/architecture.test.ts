@@ -46,7 +46,7 @@ const packageImporters: readonly (readonly [name: string, importer: string])[] =
   ['drizzle-orm', 'store/'],
   ['ioredis', 'broker/'],
   ['websocket-stream', 'listen/websocket.ts'],
-  ['fastify', 'web/web.ts'],
+  ['fastify', 'web/'],
   ['@node-rs/argon2', 'auth/argon2id.ts'],
 ]
 

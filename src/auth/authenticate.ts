@@ -141,7 +141,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 }
 
 /** Who somebody is, before it is said what it may do. */
-type Claim = Pick<Identity, 'user' | 'clientId' | 'credential'>
+export type Claim = Pick<Identity, 'user' | 'clientId' | 'credential'>
 
 function ownerOf(user: string | undefined, credential: Credential): string {
   const device = 'device' in credential ? credential.device : undefined
@@ -149,7 +149,11 @@ function ownerOf(user: string | undefined, credential: Credential): string {
   return user === undefined ? 'anonymous' : `user ${user}`
 }
 
-function accessOf({ acl, administrator }: Rules, { user, clientId, credential }: Claim): Access {
+/** What somebody may do by these rules. */
+export function accessOf(
+  { acl, administrator }: Pick<Rules, 'acl' | 'administrator'>,
+  { user, clientId, credential }: Claim,
+): Access {
   const device = 'device' in credential ? credential.device : undefined
   const view = acl.of({ user, clientId })
   if (device !== undefined) return deviceAccess(device, view)

@@ -5,7 +5,7 @@ import { createReadiness, type Readiness } from '#src/web/readiness.js'
 import { startWeb } from '#src/web/web.js'
 
 async function serve(readiness: Readiness): Promise<string> {
-  const web = await startWeb('127.0.0.1', 0, readiness)
+  const web = await startWeb('127.0.0.1', 0, { readiness, api: () => undefined })
   onTestFinished(() => web.stop())
   return web.address
 }
