@@ -4,7 +4,7 @@ import { connectRaw, type RawClient } from '../support/raw-client.js'
 import { startRedis } from '../support/redis.js'
 import { ADMINISTRATOR, type Server, startServer } from '../support/server.js'
 
-const MESSAGES = 1000
+const MESSAGES = 300
 const UNACKNOWLEDGED = 50
 
 const isPublish = (packet: Packet): packet is IPublishPacket => packet.cmd === 'publish'
