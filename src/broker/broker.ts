@@ -9,6 +9,7 @@ import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
 import { createClientIds } from './client-ids.js'
 import type { Connection, Peer } from './connection.js'
+import { orderEmissions } from './emission-order.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
@@ -58,9 +59,10 @@ const REFUSED = 0x80
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
 const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
 
-/** Aedes with an acknowledgement for publishes that go nowhere. */
+/** Aedes with an acknowledgement for publishes that go nowhere, and none that is lost because another overtook it. */
 class DroppingAedes extends Aedes {
   readonly #dropped = new WeakSet<PublishPacket>()
+  readonly #order = orderEmissions(this)
 
   /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
   drop(packet: PublishPacket): void {
@@ -70,8 +72,18 @@ class DroppingAedes extends Aedes {
   /** Aedes itself calls this with the client between packet and callback. */
   override publish(packet: PublishPacket, ...rest: unknown[]): void {
     const done = rest.at(-1)
-    if (!this.#dropped.has(packet)) Reflect.apply(super.publish, this, [packet, ...rest])
-    else if (typeof done === 'function') setImmediate(() => done())
+    const call = (...results: unknown[]): void => (typeof done === 'function' ? done(...results) : undefined)
+    if (this.#dropped.has(packet)) {
+      setImmediate(call)
+      return
+    }
+    const brokerCounter = this.#order.next()
+    const published = (...results: unknown[]): void => {
+      this.#order.giveUp(brokerCounter) // it may have failed before it was emitted
+      call(...results)
+    }
+    const others = typeof done === 'function' ? rest.slice(0, -1) : rest
+    Reflect.apply(super.publish, this, [{ ...packet, brokerCounter }, ...others, published])
   }
 }
 
