@@ -1,4 +1,5 @@
 import { mkdir, open, rm, symlink, writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { IPublishPacket, ISubackPacket, Packet } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.js'
@@ -386,10 +387,10 @@ describe('A passwd that is written in pieces', () => {
     const longer = passwd + users('new')
     const log = await readAfter(server, async () => {
       const file = await open(paths.passwd, 'w')
-      // Each piece ends in the middle of a line, the first ones before that of b.
-      for (let from = 0; from < longer.length; from += 50) {
-        await file.write(longer.slice(from, from + 50))
-        await file.sync()
+      // In the middle of lines, and over a longer time than the watch takes to look twice.
+      for (let from = 0; from < longer.length; from += 40) {
+        await file.write(longer.slice(from, from + 40))
+        await delay(50)
       }
       await file.close()
     })
