@@ -40,6 +40,9 @@ const STORM_MS = 30_000
 
 const PUBLISH_EVERY_MS = 10
 
+/** What the server still has to do for those that have left is not the second storm's. */
+const SETTLE_MS = 2000
+
 /** The server's own start, its first publishes and its compiled code are not what is measured. */
 const WARM_UP_MS = 2000
 
@@ -90,7 +93,10 @@ async function runCase(context: Context, one: Case, floorPerSecond: number): Pro
   const strike = () => runStorm(storm, { port, isBehindOneAddress: one.isBehindOneAddress, logins: all })
   phases.push(await phase('storm', strike))
   phases.push(await phase('all leave', () => nothing(storm.ask('leave'))))
-  if (one.isRepeated) phases.push(await phase('second storm', strike))
+  if (one.isRepeated) {
+    await delay(SETTLE_MS)
+    phases.push(await phase('second storm', strike))
+  }
   return figuresOf(context, one.name, phases, await device.ask('stop'), floorPerSecond)
 }
 

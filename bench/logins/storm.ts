@@ -1,15 +1,23 @@
 import { connect, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connectPacket, createPacketReader, DISCONNECT, PacketType } from '../support/packets.js'
 import { isRecord, serveTasks } from '../support/worker.js'
 
 /** Opens as many connections as there are logins, all at once, and logs in on each. */
 
-/** What became of the logins so far. */
-interface Tally {
-  /** By return code, by the code of a socket's error, or `closed`. */
-  readonly answers: Map<string, number>
-  lastMs: number
+/** What a storm is. */
+interface Storm {
+  readonly port: number
+  readonly isBehindOneAddress: boolean
+  readonly logins: readonly Login[]
+  /** Those that are not answered by then count as that. */
+  readonly withinMs: number
 }
+
+type Login = readonly [user: string, password: string]
+
+/** Opening a connection takes 0.1 ms; the first are to send their CONNECT before the last is opened. */
+const OPENED_AT_ONCE = 50
 
 /** As the firmware in the field asks for. */
 const KEEP_ALIVE_SECONDS = 60
@@ -22,11 +30,13 @@ const addressOf = (index: number): string => `127.1.${index >> 8}.${index & 255}
 /** Logs in once, and calls `answered` once, with what came of it. */
 function logIn(
   port: number,
-  localAddress: string,
-  { user, password }: { readonly user: string; readonly password: string },
+  localAddress: string | undefined,
+  [user, password]: Login,
   answered: (answer: string) => void,
 ): void {
-  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
+  // Bound only where it has to be: to bind thousands to one address takes the kernel seconds.
+  const from = localAddress === undefined ? {} : { localAddress }
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true, ...from })
   let isAnswered = false
   const answer = (text: string): void => {
     if (isAnswered) return
@@ -48,33 +58,35 @@ function logIn(
   socket.write(connectPacket(user, user, password, KEEP_ALIVE_SECONDS))
 }
 
-function storm(
-  port: number,
-  isBehindOneAddress: boolean,
-  logins: readonly (readonly [user: string, password: string])[],
-  withinMs: number,
-): Promise<object> {
+async function storm({ port, isBehindOneAddress, logins, withinMs }: Storm): Promise<object> {
   const firstMs = performance.now()
-  const tally: Tally = { answers: new Map(), lastMs: firstMs }
+  const answers = new Map<string, number>()
+  let tookMs = withinMs
   let open = logins.length
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(limit)
-      resolve({
-        answers: Object.fromEntries(tally.answers),
-        tookMs: (open === 0 ? tally.lastMs : performance.now()) - firstMs,
-      })
-    }
-    const limit = setTimeout(end, withinMs)
-    for (const [index, [user, password]] of logins.entries()) {
-      logIn(port, isBehindOneAddress ? '127.0.0.1' : addressOf(index), { user, password }, (answer) => {
-        tally.answers.set(answer, (tally.answers.get(answer) ?? 0) + 1)
-        tally.lastMs = performance.now()
-        open -= 1
-        if (open === 0) end()
-      })
-    }
+  const { promise: ended, resolve: end } = createPromise()
+  const limit = setTimeout(end, withinMs)
+  const answered = (answer: string): void => {
+    answers.set(answer, (answers.get(answer) ?? 0) + 1)
+    open -= 1
+    if (open > 0) return
+    tookMs = performance.now() - firstMs
+    end()
+  }
+  for (const [index, login] of logins.entries()) {
+    logIn(port, isBehindOneAddress ? undefined : addressOf(index), login, answered)
+    if (index % OPENED_AT_ONCE === 0) await nextTurn()
+  }
+  await ended
+  clearTimeout(limit)
+  return { answers: Object.fromEntries(answers), tookMs }
+}
+
+function createPromise(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
   })
+  return { promise, resolve }
 }
 
 /** Ends every connection as a client does, and resolves when the server has closed all. */
@@ -84,9 +96,9 @@ async function leave(): Promise<void> {
   )
 }
 
-function loginsOf(value: unknown): [user: string, password: string][] {
+function loginsOf(value: unknown): Login[] {
   if (!Array.isArray(value)) throw new Error('no logins')
-  return value.map((login: unknown) => {
+  return value.map((login: unknown): Login => {
     if (!Array.isArray(login)) throw new Error('no login')
     return [String(login[0]), String(login[1])]
   })
@@ -96,7 +108,12 @@ serveTasks({
   async storm(input) {
     if (!isRecord(input)) throw new Error('no input')
     const { port, isBehindOneAddress, logins, withinMs } = input
-    return storm(Number(port), isBehindOneAddress === true, loginsOf(logins), Number(withinMs))
+    return storm({
+      port: Number(port),
+      isBehindOneAddress: isBehindOneAddress === true,
+      logins: loginsOf(logins),
+      withinMs: Number(withinMs),
+    })
   },
   leave,
 })
