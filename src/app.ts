@@ -26,6 +26,7 @@ import { startHistoryKeeper } from './store/history-keeper.js'
 import { openStore } from './store/open-store.js'
 import type { Store } from './store/store.js'
 import { waitForStore } from './store/wait-for-store.js'
+import type { ApiParts } from './web/device-api.js'
 import { createReadiness, type Readiness } from './web/readiness.js'
 import { startWeb } from './web/web.js'
 import { welcomeText } from './welcome.js'
@@ -34,7 +35,7 @@ import { welcomeText } from './welcome.js'
 export interface App {
   /** Resolves when every listener and the store serve; rejects when one cannot, or when `stop` was called. */
   start(): Promise<void>
-  /** Takes over what changed in the files of users, rules and certificates; nothing before all is served. */
+  /** Takes over changed files of users, rules and certificates, as the end of the start does by itself. */
   reload(): Promise<void>
   /** Stops what was started, in reverse order. May be called at any moment; takes 10 s at the most. */
   stop(): Promise<void>
@@ -71,9 +72,10 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   }
 
   let reload: Reload | undefined
+  let api: ApiParts | undefined
 
   const start = async (): Promise<void> => {
-    const webAddress = await serveHealth(context)
+    const webAddress = await serveWeb(context, () => api)
     await readRules(settings) // broken ones are told before the wait for the database
     const certificates = await ensureCertificates(settings.CERTS_DIR, {
       clients: clientCertificates(settings),
@@ -93,7 +95,8 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
         life.started(listener.address, listener.close),
       )
-      reload = startReload(context, { access, broker, listeners, certificates })
+      reload = await startReload(context, { access, broker, listeners, certificates })
+      api = { authenticator: access.authenticator, store, tally: context.tally, log }
     } finally {
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
@@ -132,7 +135,7 @@ interface Reloadable {
   readonly certificates: Certificates
 }
 
-function startReload({ settings, log, life }: Context, parts: Reloadable): Reload {
+async function startReload({ settings, log, life }: Context, parts: Reloadable): Promise<Reload> {
   const reload = createReload({
     ...parts,
     ...parts.access,
@@ -143,12 +146,17 @@ function startReload({ settings, log, life }: Context, parts: Reloadable): Reloa
   const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
   const watch = reload.watch([passwordPath, aclPath, ...files])
   life.started('watch on files', watch.stop)
+  // While a start waits for Redis, say, the files may have changed, and a SIGHUP may have come.
+  await watch.caughtUp
   return reload
 }
 
-async function serveHealth({ settings, life, readiness }: Context): Promise<string | undefined> {
+async function serveWeb(
+  { settings, life, readiness }: Context,
+  api: () => ApiParts | undefined,
+): Promise<string | undefined> {
   if (settings.HTTP_PORT === 'off') return undefined
-  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, readiness)
+  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, { readiness, api })
   life.started('web', web.stop)
   return web.address
 }

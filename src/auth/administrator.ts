@@ -62,16 +62,19 @@ export async function ensureAdministrator(settings: AdministratorSettings): Prom
   return file.exists ? { name: file.administrator } : makeFirst(path)
 }
 
+/** @throws ConfigError CONFIG_VALUE for a `MQTT_USERNAME` that no user can have. */
+export function checkAdministratorName(name: string): void {
+  const problem = userNameProblem(name)
+  if (problem === undefined) return
+  throw new ConfigError('CONFIG_VALUE', `MQTT_USERNAME = ${JSON.stringify(name)}; a user name ${problem}`)
+}
+
 async function fromSettings(
   path: string,
   name: string,
   password: string | undefined,
 ): Promise<Administrator> {
-  const problem = userNameProblem(name)
-  if (problem !== undefined) {
-    const seen = JSON.stringify(name)
-    throw new ConfigError('CONFIG_VALUE', `MQTT_USERNAME = ${seen}; a user name ${problem}`)
-  }
+  checkAdministratorName(name)
   const { users } = await readPasswordFile(path)
   const hash = users.get(name)
   if (password === undefined) {

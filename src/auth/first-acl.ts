@@ -1,5 +1,4 @@
-import { ConfigError } from '../config/config-error.js'
-import { replaceFile } from '../config/replace-file.js'
+import { errorCode, replaceFile } from '../config/replace-file.js'
 import { readAclFile } from './acl-file.js'
 
 /** Comments alone, so that nothing is open which is not built in. */
@@ -34,15 +33,15 @@ const FIRST_ACL = `# Who may publish and receive what, in Mosquitto's grammar (m
 /**
  * Writes an access control list that explains itself and opens nothing, where there is none.
  *
- * @returns whether it was written
- * @throws ConfigError ACL_FILE when it cannot be, and as `readAclFile` does.
+ * @returns a sentence for the log where it cannot be written, which leaves nothing open either
+ * @throws ConfigError ACL_FILE as `readAclFile` does.
  */
-export async function ensureAclFile(path: string): Promise<boolean> {
-  if ((await readAclFile(path)).exists) return false
+export async function ensureAclFile(path: string): Promise<string | undefined> {
+  if ((await readAclFile(path)).exists) return undefined
   try {
     await replaceFile(path, FIRST_ACL)
+    return undefined
   } catch (error) {
-    throw new ConfigError('ACL_FILE', `${path} cannot be written (${String(error)}); check its folder`)
+    return `${path} is absent and cannot be written (${errorCode(error)}): no rules but those built in`
   }
-  return true
 }

@@ -51,7 +51,7 @@ const LOOKED_UP_AT_ONCE = 500
 /**
  * Reads the files, makes those that are absent, and joins what decides on logins.
  *
- * @throws ConfigError as `ensureAdministrator`, `ensureAclFile` and `openRulebook` do.
+ * @throws ConfigError as `ensureAdministrator` and `openRulebook` do.
  */
 export async function openAccess(
   settings: AccessSettings,
@@ -64,7 +64,8 @@ export async function openAccess(
     username: settings.MQTT_USERNAME,
     password: settings.MQTT_PASSWORD,
   })
-  await ensureAclFile(paths.aclPath)
+  const obstacle = await ensureAclFile(paths.aclPath)
+  if (obstacle !== undefined) log.warn(obstacle)
   const rulebook = await openRulebook({
     ...paths,
     administrator: settings.MQTT_USERNAME,
@@ -77,7 +78,7 @@ export async function openAccess(
     devices,
     allowsAnonymous: settings.ALLOW_ANONYMOUS,
     lockout,
-    knownLogins: createKnownLogins(settings.MAX_CONNECTIONS * 2),
+    knownLogins: createKnownLogins({ maxLogins: settings.MAX_CONNECTIONS * 2 }),
   })
   return { administrator, authenticator, rulebook, stop: lockout.stop }
 }
@@ -89,11 +90,18 @@ export async function warnOfNamesakes(
   log: Logger,
 ): Promise<void> {
   const names = [...rulebook.rules.passwords.names()]
-  for (let from = 0; from < names.length; from += LOOKED_UP_AT_ONCE) {
-    const found = await store.findDevices(names.slice(from, from + LOOKED_UP_AT_ONCE))
-    for (const user of found.keys()) {
-      log.warn({ user }, 'a user of passwd has the name of a device: that login is the user, not the device')
+  try {
+    for (let from = 0; from < names.length; from += LOOKED_UP_AT_ONCE) {
+      const found = await store.findDevices(names.slice(from, from + LOOKED_UP_AT_ONCE))
+      for (const user of found.keys()) {
+        log.warn(
+          { user },
+          'a user of passwd has the name of a device: that login is the user, not the device',
+        )
+      }
     }
+  } catch (error) {
+    log.warn({ error: String(error) }, 'cannot look whether users of passwd have the names of devices')
   }
 }
 
@@ -115,5 +123,6 @@ function openLockout(settings: AccessSettings, log: Logger) {
         'too many failed logins; further ones are refused',
       )
     },
+    { maxWaiting: settings.MAX_CONNECTIONS },
   )
 }

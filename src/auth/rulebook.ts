@@ -60,7 +60,8 @@ export async function openRulebook(options: RulebookOptions): Promise<Rulebook &
     passwordFile = file
   }
   const takeAcl = (file: AclFile): void => {
-    if (!file.exists) throw missing('ACL_FILE', options.aclPath)
+    // It was not there either at the start, where it could not be written.
+    if (!file.exists && aclFile.exists) throw missing('ACL_FILE', options.aclPath)
     acl = compileAcl(file)
     aclFile = file
   }

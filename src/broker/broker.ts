@@ -11,6 +11,7 @@ import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
 import type { Connection, Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
+import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
@@ -55,6 +56,9 @@ const CLOSED = 'closed'
 
 const LOGIN_REFUSED = 'the login was refused'
 
+/** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
+const REFUSED = 0x80
+
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
 const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
 
@@ -81,6 +85,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
+  const forget = createForgetting(sessions, faults)
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
@@ -96,6 +101,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     // A refused login has had its line.
     if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
   }
+  aedes.on('subscribe', (subscriptions, client) => {
+    // Aedes stores all of a SUBSCRIBE in the session when some of it is granted.
+    const refused = subscriptions.filter(({ qos }) => Number(qos) === REFUSED).map(({ topic }) => topic)
+    if (!client.clean && refused.length > 0) forget(client.id, connections.get(client)?.peer, refused)
+  })
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
@@ -141,7 +151,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       )
     },
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
-    review: (judge) => reviewConnections({ connections: open.values(), sessions, faults }, judge),
+    review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
     async stop(withinMs) {
       arrivals.stop()
       for (const connection of open.values()) connection.inlet.hold(true)

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
-import { ensureAdministrator } from '../auth/administrator.js'
+import { readAclFile } from '../auth/acl-file.js'
+import { checkAdministratorName, ensureAdministrator } from '../auth/administrator.js'
 import { readPasswordFile } from '../auth/password-file.js'
 import { openSessions } from '../broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from '../config/database.js'
@@ -64,6 +65,7 @@ function probes(settings: Settings): readonly Probe[] {
     ['sessions', () => probeSessions(settings)],
     ['certificates', () => probeCertificates(settings)],
     ['passwords', () => probePasswords(settings)],
+    ['rules', () => probeRules(settings)],
   ]
 }
 
@@ -130,9 +132,23 @@ function describeClients(folder: string, { crl, isIdentity }: ClientTrust): stri
   return `${signed}${revoked}${isIdentity ? ', and its name is their login' : ''}`
 }
 
+async function probeRules(settings: Settings): Promise<string> {
+  const path = join(settings.CONFIG_DIR, 'acl.conf')
+  const { exists, anonymous, users, patterns, warnings } = await readAclFile(path)
+  if (!exists) return `${path} would be made, with nothing in it but comments`
+  const ofUsers = [...users.values()].flat().length
+  const counts = [
+    `${ofUsers} rules for ${users.size} users`,
+    `${patterns.length} patterns`,
+    `${anonymous.length} rules for anonymous clients`,
+  ]
+  return [`${path}, ${counts.join(', ')}`, ...warnings].join('; ')
+}
+
 async function probePasswords(settings: Settings): Promise<string> {
   const path = join(settings.CONFIG_DIR, 'passwd')
   const { MQTT_USERNAME: username, MQTT_PASSWORD: password } = settings
+  if (username !== undefined) checkAdministratorName(username)
   // With one of the two it writes nothing, and refuses what the start refuses.
   if ((username === undefined) !== (password === undefined)) {
     await ensureAdministrator({ path, username, password })

@@ -15,7 +15,8 @@ const HELP = `Usage: damselfly device add [--device-id ID] [--uuid UUID] [--name
        damselfly device remove DEVICE     with its sensors and its history
 
 DEVICE is a uuid or a device_id. add makes up what it is not given, and prints the secret and the lines to
-paste into a sketch. show, and list with --json, print JSON.
+paste into a sketch. show, and list with --json, print JSON. A running server ends the connection of a device
+that is rotated or removed within 15 seconds.
 `
 
 const FLAGS = {

@@ -7,7 +7,10 @@ const HELP = `Usage: damselfly [COMMAND]
   check     read the configuration, connect to the database and Redis, and say what would run
   passwd    set, delete and list the users of the password file
   device    add, list, show, rotate and remove devices in the database
+  acl       say whether a user may publish to or receive a topic, and which rule decides
   certs     make the CA and the server certificate now
+  import-mosquitto
+            take over the settings, users and certificates of a mosquitto.conf
 
 damselfly COMMAND --help says more. Settings come from the environment or a .env file in the working
 directory; README.md lists them.
@@ -28,7 +31,9 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['check', async () => (await import('./check.js')).checkCommand],
   ['passwd', async () => (await import('./passwd.js')).passwdCommand],
   ['device', async () => (await import('./device.js')).deviceCommand],
+  ['acl', async () => (await import('./acl.js')).aclCommand],
   ['certs', async () => (await import('./certs.js')).certsCommand],
+  ['import-mosquitto', async () => (await import('./import-mosquitto.js')).importMosquittoCommand],
 ])
 
 /**

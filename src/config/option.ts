@@ -18,17 +18,25 @@ export interface Option<T> {
   readonly isSecret?: boolean
 }
 
+/** An option whose value is a whole number from `min` to `max`, both included. */
+export interface IntegerOption extends Option<number> {
+  readonly min: number
+  readonly max: number
+}
+
 /** A TCP port, 0 for any free one, or `off` (no listener). */
 export type Port = number | 'off'
 
 type About = Pick<Option<unknown>, 'description' | 'descriptionZh' | 'defaultText' | 'defaultTextZh'>
 
 /** A whole number from `min` to `max`, both included. */
-export function integer(initial: number, min: number, max: number, about: About): Option<number> {
+export function integer(initial: number, min: number, max: number, about: About): IntegerOption {
   return {
     read: (text) => integerWithin(text, min, max),
     expected: `a whole number from ${min} to ${max}`,
     default: initial,
+    min,
+    max,
     ...about,
   }
 }

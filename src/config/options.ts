@@ -18,8 +18,8 @@ export const options = {
     descriptionZh: 'MQTT（WebSocket + TLS）端口',
   }),
   HTTP_PORT: port(8080, {
-    description: '`/healthz` and `/readyz`',
-    descriptionZh: '`/healthz` 与 `/readyz`',
+    description: '`/healthz`, `/readyz` and `/api/devices/NAME`',
+    descriptionZh: '`/healthz`、`/readyz` 与 `/api/devices/NAME`',
   }),
   BIND_ADDRESS: text('0.0.0.0', {
     accepts: (value) => isIP(value) !== 0,

@@ -1,5 +1,6 @@
 import { fastify } from 'fastify'
 import { ConfigError } from '../config/config-error.js'
+import { type ApiParts, serveDevices } from './device-api.js'
 import type { Readiness } from './readiness.js'
 
 /** The HTTP server. */
@@ -13,16 +14,20 @@ export interface Web {
 const REQUEST_TIMEOUT_MS = 10_000
 const MAX_BODY_BYTES = 16_384
 
+/** What is served beside the health of the process. */
+export interface WebParts {
+  readonly readiness: Pick<Readiness, 'report'>
+  /** `undefined` until the server is up. */
+  readonly api: () => ApiParts | undefined
+}
+
 /**
- * Serves `/healthz` (the process answers) and `/readyz` (every part works: 200, else 503 with the parts).
+ * Serves `/healthz` (the process answers), `/readyz` (every part works: 200, else 503 with the parts), and
+ * `/api/devices/NAME` as `serveDevices` says.
  *
  * @throws ConfigError CONFIG_CONFLICT when the address cannot be bound.
  */
-export async function startWeb(
-  host: string,
-  port: number,
-  readiness: Pick<Readiness, 'report'>,
-): Promise<Web> {
+export async function startWeb(host: string, port: number, { readiness, api }: WebParts): Promise<Web> {
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -35,6 +40,7 @@ export async function startWeb(
     const isReady = Object.values(parts).every(Boolean)
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', parts })
   })
+  serveDevices(app, api)
   try {
     return { address: await listenUrl(app, host, port), stop: () => app.close() }
   } catch (error) {

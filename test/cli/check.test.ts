@@ -28,6 +28,7 @@ describe('damselfly check', () => {
       sessions: 'in memory; they end with the process',
       certificates: 'would be made in certs',
       passwords: 'config/passwd would be made, with an administrator',
+      rules: 'config/acl.conf would be made, with nothing in it but comments',
     })
     expect(await readdir(folder)).toEqual(['data'])
   })
@@ -41,6 +42,7 @@ describe('damselfly check', () => {
       sessions: 'in Redis',
       certificates: expect.stringMatching(/^certs\/server\.crt for .*localhost.*, until \d{4}-\d\d-\d\d/),
       passwords: 'config/passwd, 1 users, administrator admin',
+      rules: 'config/acl.conf, 0 rules for 0 users, 0 patterns, 0 rules for anonymous clients',
     })
     expect(stdout).not.toContain('hidden')
   })
@@ -61,6 +63,7 @@ describe('damselfly check', () => {
     const folder = await temporaryFolder()
     for (const name of ['config', 'certs']) await mkdir(join(folder, name))
     await writeFile(join(folder, 'config', 'passwd'), 'ann:hunter2')
+    await writeFile(join(folder, 'config', 'acl.conf'), 'nonsense')
     await writeFile(join(folder, 'certs', 'server.crt'), 'nonsense')
     await writeFile(join(folder, 'certs', 'server.key'), 'nonsense')
     const off = { MQTT_PORT: 'off', MQTTS_PORT: 'off', WS_PORT: 'off' }
@@ -77,6 +80,7 @@ describe('damselfly check', () => {
       sessions: expect.stringMatching(/^WRONG: REDIS_URL \(not shown\)/),
       certificates: expect.stringMatching(/^WRONG: CERTIFICATE_FILE: .*server\.crt/),
       passwords: expect.stringMatching(/^WRONG: PASSWORD_FILE: .*passwd/),
+      rules: expect.stringMatching(/^WRONG: ACL_FILE: .*acl\.conf line 1/),
     })
     expect(outcome.stdout + outcome.stderr).not.toMatch(/hidden|hunter2|\n {4}at /)
   })
@@ -89,6 +93,10 @@ describe('damselfly check', () => {
       REDIS_URL: redis.url.replace('right', 'hidden'),
     })
     expect(alone.code).toBe(1)
+    const odd = { MQTT_USERNAME: '#root', MQTT_PASSWORD: 'hidden' }
+    expect(report((await damselfly(folder, ['check'], odd)).stdout)).toMatchObject({
+      passwords: expect.stringMatching(/^WRONG: CONFIG_VALUE: MQTT_USERNAME = "#root"/),
+    })
     expect(report(alone.stdout)).toMatchObject({
       passwords: expect.stringMatching(/^WRONG: CONFIG_CONFLICT: MQTT_PASSWORD is set without MQTT_USERNAME/),
       sessions: expect.stringMatching(/^WRONG: CONFIG_VALUE: REDIS_URL \(not shown\)/),

@@ -15,6 +15,7 @@ describe('damselfly', () => {
     [['device', '-h'], 'damselfly device add'],
     [['passwd', '--help'], 'damselfly passwd'],
     [['certs', '--help'], 'damselfly certs'],
+    [['import-mosquitto', '--help'], 'damselfly import-mosquitto'],
   ])('%j prints its help and touches nothing', async (argv, usage) => {
     const folder = await temporaryFolder()
     const outcome = await damselfly(folder, argv)
@@ -25,12 +26,14 @@ describe('damselfly', () => {
 
   it('names every command in its help', async () => {
     const { stdout } = await damselfly(await temporaryFolder(), ['--help'])
-    expect([...stdout.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name)).toEqual([
+    expect([...stdout.matchAll(/^ {2}([\w-]+)/gm)].map(([, name]) => name)).toEqual([
       'start',
       'check',
       'passwd',
       'device',
+      'acl',
       'certs',
+      'import-mosquitto',
     ])
   })
 
@@ -49,19 +52,26 @@ describe('damselfly', () => {
   })
 
   it('exits with 1 and one line when a setting is wrong, whichever the command', async () => {
-    for (const argv of [[], ['start'], ['check'], ['device', 'list'], ['certs']]) {
+    for (const argv of [
+      [],
+      ['start'],
+      ['check'],
+      ['device', 'list'],
+      ['certs'],
+      ['import-mosquitto', 'm.conf'],
+    ]) {
       const folder = await temporaryFolder()
       await writeFile(join(folder, '.env'), 'INGEST_BATCH=none\n')
       const outcome = await damselfly(folder, argv)
       expect(outcome, argv.join(' ')).toMatchObject({ code: 1, stdout: '' })
       expect(outcome.stderr).toMatch(
-        /^damselfly( \w+)?: CONFIG_VALUE: INGEST_BATCH = "none" \(\.env\); expected .+\n$/,
+        /^damselfly( [\w-]+)?: CONFIG_VALUE: INGEST_BATCH = "none" \(\.env\); expected .+\n$/,
       )
     }
   })
 
   it('shows its help although a setting is wrong', async () => {
-    for (const command of ['check', 'passwd', 'device', 'certs']) {
+    for (const command of ['check', 'passwd', 'device', 'certs', 'import-mosquitto']) {
       const folder = await temporaryFolder()
       await writeFile(join(folder, '.env'), 'INGEST_BATCH=none\n')
       expect(await damselfly(folder, [command, '--help']), command).toMatchObject({ code: 0, stderr: '' })

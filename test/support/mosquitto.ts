@@ -32,7 +32,22 @@ export async function startMosquitto(options: string | Readonly<Record<string, s
     ...Object.entries(given).map(([name, value]) => `${name} ${value}`),
   ]
   await writeFile(path, `${lines.join('\n')}\n`)
-  const child = spawn('mosquitto', ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const log = await runMosquitto(path)
+  return {
+    port,
+    async accepts(user, password) {
+      const args = ['-h', '127.0.0.1', '-p', `${port}`, '-u', user, '-P', password, '-t', 'a', '-m', 'b']
+      const { code, stderr } = await run('mosquitto_pub', args)
+      if (code !== 0 && code !== 5) throw new Error(`mosquitto_pub: ${code} ${stderr}`)
+      return code === 0
+    },
+    log: () => log.join('\n'),
+  }
+}
+
+/** Runs `mosquitto -c` in a folder until the running test is over, and returns its log when it serves. */
+export async function runMosquitto(path: string, folder?: string): Promise<readonly string[]> {
+  const child = spawn('mosquitto', ['-c', path], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   const log: string[] = []
   const ended = once(child, 'close')
   onTestFinished(async () => {
@@ -46,16 +61,7 @@ export async function startMosquitto(options: string | Readonly<Record<string, s
     })
     ended.then(() => reject(new Error(`mosquitto ended:\n${log.join('\n')}`)), reject)
   })
-  return {
-    port,
-    async accepts(user, password) {
-      const args = ['-h', '127.0.0.1', '-p', `${port}`, '-u', user, '-P', password, '-t', 'a', '-m', 'b']
-      const { code, stderr } = await run('mosquitto_pub', args)
-      if (code !== 0 && code !== 5) throw new Error(`mosquitto_pub: ${code} ${stderr}`)
-      return code === 0
-    },
-    log: () => log.join('\n'),
-  }
+  return log
 }
 
 async function freePort(): Promise<number> {
