@@ -30,6 +30,8 @@ export function createArrivals(silentForMs: number): Arrivals {
     for (const [stream, begin] of waiting) {
       waiting.delete(stream)
       begin()
+      // Announced already, and the streams of WebSockets do not do so again for another listener.
+      stream.emit('readable')
       begun += 1
       if (begun === BEGUN_AT_ONCE) break
     }

@@ -9,7 +9,7 @@ import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
-import type { Connection, Peer } from './connection.js'
+import { type Connection, createConnection, type Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
@@ -17,7 +17,6 @@ import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
-import { createTurns } from './turns.js'
 
 /** The MQTT broker. */
 export interface Broker {
@@ -50,9 +49,6 @@ const DRAIN_TIMEOUT_MS = 20_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
-
-/** Given, because the default is an error whose stack costs a fifth of what closing a connection does. */
-const CLOSED = 'closed'
 
 const LOGIN_REFUSED = 'the login was refused'
 
@@ -116,29 +112,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 
   const begin = (stream: Duplex, peer: Peer): void => {
     const client = aedes.handle(stream)
-    const closed = new AbortController()
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
       onFault: (fault) => faults.fault(client.id, peer, fault),
     })
     accepted += 1
-    const connection: Connection = {
-      number: accepted,
-      stream,
-      peer,
-      signal: closed.signal,
-      inlet,
-      turns: createTurns(),
-      subscriptions: new Set(),
-      identity: undefined,
-      isFull: false,
-    }
+    const connection = createConnection(accepted, stream, peer, inlet)
     connections.set(client, connection)
     open.set(stream, connection)
-    stream.once('close', () => {
-      open.delete(stream)
-      closed.abort(CLOSED)
-    })
+    connection.signal.addEventListener('abort', () => open.delete(stream))
   }
   const arrivals = createArrivals(CONNECT_TIMEOUT_MS)
 
