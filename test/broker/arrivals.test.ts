@@ -53,6 +53,7 @@ test('one that has closed before its turn does not begin', async () => {
   const [gone, last] = [new PassThrough(), new PassThrough()]
   arrivals.enter(gone, () => begun.push('gone'), nobody)
   gone.write('x')
+  await once(gone, 'readable')
   gone.destroy(new Error('reset by its peer'))
   await new Promise<void>((resolve) => {
     arrivals.enter(last, resolve, nobody)
