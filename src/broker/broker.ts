@@ -7,8 +7,9 @@ import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
-import type { Connection, Peer } from './connection.js'
+import { type Connection, createConnection, type Peer } from './connection.js'
 import { orderEmissions } from './emission-order.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
@@ -17,7 +18,6 @@ import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
-import { createTurns } from './turns.js'
 
 /** The MQTT broker. */
 export interface Broker {
@@ -122,36 +122,32 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
   await aedes.listen()
 
+  const begin = (stream: Duplex, peer: Peer): void => {
+    const client = aedes.handle(stream)
+    const inlet = createInlet(stream, {
+      maxPacketBytes: options.maxPacketBytes,
+      onFault: (fault) => faults.fault(client.id, peer, fault),
+    })
+    accepted += 1
+    const connection = createConnection(accepted, stream, peer, inlet)
+    connections.set(client, connection)
+    open.set(stream, connection)
+    connection.signal.addEventListener('abort', () => open.delete(stream))
+  }
+  const arrivals = createArrivals(CONNECT_TIMEOUT_MS)
+
   return {
     accept(stream, peer) {
-      const client = aedes.handle(stream)
-      const closed = new AbortController()
-      const inlet = createInlet(stream, {
-        maxPacketBytes: options.maxPacketBytes,
-        onFault: (fault) => faults.fault(client.id, peer, fault),
-      })
-      accepted += 1
-      const connection: Connection = {
-        number: accepted,
+      arrivals.enter(
         stream,
-        peer,
-        signal: closed.signal,
-        inlet,
-        turns: createTurns(),
-        subscriptions: new Set(),
-        identity: undefined,
-        isFull: false,
-      }
-      connections.set(client, connection)
-      open.set(stream, connection)
-      stream.once('close', () => {
-        open.delete(stream)
-        closed.abort()
-      })
+        () => begin(stream, peer),
+        () => faults.fault('', peer, 'it sent nothing'),
+      )
     },
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
     async stop(withinMs) {
+      arrivals.stop()
       for (const connection of open.values()) connection.inlet.hold(true)
       await Promise.race([settle(ingest, open), delay(withinMs, undefined, { ref: false })])
       await new Promise<void>((resolve) => aedes.close(resolve))
