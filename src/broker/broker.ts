@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
@@ -18,6 +18,7 @@ import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
+import { settle } from './settle.js'
 
 /** The MQTT broker. */
 export interface Broker {
@@ -221,19 +222,6 @@ function createAedes(
       accessOf(client).mayReceive(packet.topic).isAllowed && !AEDES_TOPIC.test(packet.topic) ? packet : null,
   })
   return aedes
-}
-
-/** Waits until every publish has had its answer, and every answer has left for the kernel. */
-async function settle(
-  ingest: { idle(): Promise<void> },
-  open: ReadonlyMap<Duplex, Connection>,
-): Promise<void> {
-  await nextTurn()
-  await ingest.idle()
-  await nextTurn()
-  await Promise.all(
-    [...open.keys()].map((stream) => new Promise((resolve) => stream.once('close', resolve).end(resolve))),
-  )
 }
 
 function toInbound(client: Client, connection: Connection, packet: PublishPacket): InboundPublish {
