@@ -15,7 +15,18 @@ const sources: Sources = new Map(
 
 /** Every area imports only from areas below it. The last four are leaves: they import leaves alone. */
 const order = [
-  ...['main.ts', 'app.ts', 'lifecycle.ts', 'welcome.ts', 'cli', 'listen', 'web', 'broker', 'auth'],
+  ...[
+    'main.ts',
+    'app.ts',
+    'reload.ts',
+    'lifecycle.ts',
+    'welcome.ts',
+    'cli',
+    'listen',
+    'web',
+    'broker',
+    'auth',
+  ],
   ...['ingest', 'store', 'mqtt', 'metrics', 'config', 'log'],
 ]
 
@@ -23,16 +34,17 @@ const order = [
 const areaImports: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['app.ts', 'cli', 'store', 'config', 'log'],
   'app.ts': [
-    ...['lifecycle.ts', 'welcome.ts', 'listen', 'web', 'broker', 'auth', 'ingest', 'store'],
+    ...['reload.ts', 'lifecycle.ts', 'welcome.ts', 'listen', 'web', 'broker', 'auth', 'ingest', 'store'],
     ...['metrics', 'config', 'log'],
   ],
+  'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
   'welcome.ts': ['auth', 'listen'],
   cli: ['listen', 'broker', 'auth', 'store', 'metrics', 'config'],
   listen: ['broker', 'metrics', 'config', 'log'],
-  web: ['config'],
+  web: ['auth', 'store', 'metrics', 'config', 'log'],
   broker: ['auth', 'store', 'mqtt', 'metrics', 'config', 'log'],
-  auth: ['store', 'mqtt', 'config'],
+  auth: ['store', 'mqtt', 'config', 'log'],
   ingest: ['store', 'metrics', 'log'],
   store: ['config', 'log'],
   metrics: ['log'],

@@ -1,4 +1,5 @@
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
+import { type EmissionOrder, orderEmissions } from './emission-order.js'
 import type { Kept } from './outbox.js'
 import type { OwnSessions } from './sessions.js'
 
@@ -45,11 +46,13 @@ export class PublishingAedes extends Aedes {
   declare readonly mq: Emitter
   declare counter: number
   readonly #own: OwnSessions | undefined
+  readonly #order: EmissionOrder | undefined
   readonly #endings = new WeakMap<PublishPacket, Ending>()
 
   constructor(options: AedesOptions, own: OwnSessions | undefined) {
     super(options)
     this.#own = own
+    if (own === undefined) this.#order = orderEmissions(this)
   }
 
   /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
@@ -74,10 +77,11 @@ export class PublishingAedes extends Aedes {
 
   /** Where the sessions are shared, Aedes stores and delivers in one, and would do both twice. */
   #beginShared(packet: PublishPacket, client: Client): Publication {
-    const publish = (done: (error?: Error) => void): void =>
-      Reflect.apply(super.publish, this, [packet, client, done])
     return {
-      store: () => new Promise((resolve, reject) => publish((error) => (error ? reject(error) : resolve()))),
+      store: () =>
+        new Promise((resolve, reject) =>
+          this.#publishShared(packet, client, (error) => (error == null ? resolve() : reject(error))),
+        ),
       deliver: () => this.drop(packet),
       abandon: () => undefined,
       isRepeatable: false,
@@ -87,8 +91,8 @@ export class PublishingAedes extends Aedes {
   /** Aedes itself calls this with the client between packet and callback. */
   override publish(packet: PublishPacket, ...rest: unknown[]): void {
     const last = rest.at(-1)
-    const done = (): void => {
-      if (typeof last === 'function') last()
+    const done = (error?: unknown): void => {
+      if (typeof last === 'function') last(error)
     }
     const ending = this.#endings.get(packet)
     if (ending !== undefined) {
@@ -96,7 +100,7 @@ export class PublishingAedes extends Aedes {
       return
     }
     if (this.#own === undefined) {
-      Reflect.apply(super.publish, this, [packet, ...rest])
+      this.#publishShared(packet, rest.length > 1 ? rest[0] : null, done)
       return
     }
     const kept = this.#own.outbox(toMessage(packet))
@@ -104,6 +108,15 @@ export class PublishingAedes extends Aedes {
     const stored = kept.store()
     if (stored === undefined) deliver()
     else void stored.then(deliver, deliver) // nobody waits for its acknowledgement; the failure is in the log
+  }
+
+  #publishShared(packet: PublishPacket, client: unknown, done: (error?: unknown) => void): void {
+    const brokerCounter = this.#order?.next() ?? 0
+    const published = (error?: unknown): void => {
+      this.#order?.giveUp(brokerCounter) // it may have failed before it was emitted
+      done(error)
+    }
+    Reflect.apply(super.publish, this, [{ ...packet, brokerCounter }, client, published])
   }
 
   #deliver(kept: Kept, packet: PublishPacket, clientId: string | undefined): Ending {

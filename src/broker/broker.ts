@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
@@ -15,16 +15,18 @@ import {
   PublishingAedes,
   type PublishPacket,
 } from './aedes-broker.js'
+import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
-import type { Connection, Peer } from './connection.js'
+import { type Connection, createConnection, type Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
+import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
-import { createTurns } from './turns.js'
+import { settle } from './settle.js'
 
 /** The MQTT broker. */
 export interface Broker {
@@ -60,6 +62,9 @@ const QUEUE_BEFORE_CONNACK = 10_000
 
 const LOGIN_REFUSED = 'the login was refused'
 
+/** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
+const REFUSED = 0x80
+
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
 const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
 
@@ -70,6 +75,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
+  const forget = createForgetting(sessions, faults)
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
@@ -85,6 +91,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     // A refused login has had its line.
     if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
   }
+  aedes.on('subscribe', (subscriptions, client) => {
+    // Aedes stores all of a SUBSCRIBE in the session when some of it is granted.
+    const refused = subscriptions.filter(({ qos }) => Number(qos) === REFUSED).map(({ topic }) => topic)
+    if (!client.clean && refused.length > 0) forget(client.id, connections.get(client)?.peer, refused)
+  })
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
@@ -94,38 +105,35 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await aedes.listen()
   publishLeftWills(aedes, options)
 
+  const begin = (stream: Duplex, peer: Peer): void => {
+    const client = aedes.handle(stream)
+    const inlet = createInlet(stream, {
+      maxPacketBytes: options.maxPacketBytes,
+      onFault: (fault) => faults.fault(client.id, peer, fault),
+    })
+    accepted += 1
+    const connection = createConnection(accepted, stream, peer, inlet)
+    connections.set(client, connection)
+    open.set(stream, connection)
+    connection.signal.addEventListener('abort', () => {
+      open.delete(stream)
+      sessions.own?.detach(client)
+    })
+  }
+  const arrivals = createArrivals(CONNECT_TIMEOUT_MS)
+
   return {
     accept(stream, peer) {
-      const client = aedes.handle(stream)
-      const closed = new AbortController()
-      const inlet = createInlet(stream, {
-        maxPacketBytes: options.maxPacketBytes,
-        onFault: (fault) => faults.fault(client.id, peer, fault),
-      })
-      accepted += 1
-      const connection: Connection = {
-        number: accepted,
+      arrivals.enter(
         stream,
-        peer,
-        signal: closed.signal,
-        inlet,
-        turns: createTurns(),
-        deliveries: createTurns(),
-        subscriptions: new Set(),
-        identity: undefined,
-        isFull: false,
-      }
-      connections.set(client, connection)
-      open.set(stream, connection)
-      stream.once('close', () => {
-        open.delete(stream)
-        closed.abort()
-        sessions.own?.detach(client)
-      })
+        () => begin(stream, peer),
+        () => faults.fault('', peer, 'it sent nothing'),
+      )
     },
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
-    review: (judge) => reviewConnections({ connections: open.values(), sessions, faults }, judge),
+    review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
     async stop(withinMs) {
+      arrivals.stop()
       for (const connection of open.values()) connection.inlet.hold(true)
       await Promise.race([settle([ingest, publishing], open), delay(withinMs, undefined, { ref: false })])
       await new Promise<void>((resolve) => aedes.close(resolve))
@@ -213,21 +221,6 @@ function createAedes(
   }
   const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
-}
-
-/** Waits until every publish has had its answer, and every answer has left for the kernel. */
-async function settle(
-  parts: readonly { idle(): Promise<void> }[],
-  open: ReadonlyMap<Duplex, Connection>,
-): Promise<void> {
-  await nextTurn()
-  for (const part of parts) {
-    await part.idle()
-    await nextTurn()
-  }
-  await Promise.all(
-    [...open.keys()].map((stream) => new Promise((resolve) => stream.once('close', resolve).end(resolve))),
-  )
 }
 
 function toInbound(client: Client, connection: Connection, packet: PublishPacket): InboundPublish {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Device, NewDevice } from './device.js'
+import { createDeviceLookup, NAMES_AT_ONCE } from './device-lookup.js'
 import type { Store } from './store.js'
 
 /** Devices by `uuid` or `device_id`, remembered for a short while. */
@@ -19,9 +20,6 @@ export interface DeviceDirectory {
 /** A disabled device or a changed secret is noticed within this time. */
 const FRESH_FOR_MS = 30_000
 
-/** Names in one statement: a few milliseconds of the database. */
-const REFRESH_AT_ONCE = 500
-
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
  * devices can go on reporting (guarantee 2).
@@ -31,6 +29,7 @@ export function createDeviceDirectory(
   maxDevices: number,
   clock: { now(): number } = performance,
 ): DeviceDirectory {
+  const lookUp = createDeviceLookup(store)
   const cache = new LRUCache<string, Device>({
     max: maxDevices,
     ttl: FRESH_FOR_MS,
@@ -39,7 +38,7 @@ export function createDeviceDirectory(
     noDeleteOnStaleGet: true,
     async fetchMethod(name, remembered) {
       try {
-        return await store.findDevice(name)
+        return await lookUp(name)
       } catch (error) {
         if (remembered === undefined) throw error
         return remembered
@@ -52,8 +51,8 @@ export function createDeviceDirectory(
     refresh: (name) => cache.fetch(name, { forceRefresh: true }),
     async refreshAll(known) {
       const devices = new Map<string, Device>()
-      for (let from = 0; from < known.length; from += REFRESH_AT_ONCE) {
-        const some = known.slice(from, from + REFRESH_AT_ONCE)
+      for (let from = 0; from < known.length; from += NAMES_AT_ONCE) {
+        const some = known.slice(from, from + NAMES_AT_ONCE)
         const found = await store.findDevices(some.map(({ uuid }) => uuid))
         for (const before of some) {
           const now = found.get(before.uuid)

@@ -53,7 +53,7 @@ describe('The first start', () => {
         expect.stringMatching(new RegExp(`^${scheme}://127\\.0\\.0\\.1:[1-9][0-9]*$`)),
       ),
       database: 'sqlite:data/damselfly.db',
-      sessions: 'in memory',
+      sessions: 'on disk in data/state.db',
     })
     expect(more).toEqual([])
     expect(server.text()).toBe('')

@@ -25,7 +25,7 @@ describe('damselfly check', () => {
     expect(report(outcome.stdout)).toEqual({
       listeners: 'mqtt 1883, mqtts 8883, ws 9001, http 8080 on 0.0.0.0',
       database: 'sqlite:data/damselfly.db, 0 devices',
-      sessions: 'in memory; they end with the process',
+      sessions: 'on disk in data/state.db, 0 sessions',
       certificates: 'would be made in certs',
       passwords: 'config/passwd would be made, with an administrator',
       rules: 'config/acl.conf would be made, with nothing in it but comments',

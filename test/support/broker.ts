@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { administratorAccess } from '#src/auth/access.js'
+import type { Authenticator } from '#src/auth/authenticate.js'
 import { type Broker, startBroker } from '#src/broker/broker.js'
 import { openDiskSessions, type SessionLimits } from '#src/broker/disk-sessions.js'
 import { createIngest, type IngestOptions } from '#src/ingest/ingest.js'
@@ -56,7 +57,7 @@ export async function startTestBroker(
     log,
   })
   const broker = await startBroker({
-    authenticator: { authenticate: async (user) => ({ user, access: administratorAccess }) },
+    authenticator: everyone,
     ingest,
     sessions,
     tally,
@@ -72,6 +73,18 @@ export async function startTestBroker(
     ingest.stop()
   })
   return { port: listener.port, broker, tally }
+}
+
+/** Lets everyone do everything, in any session. */
+const everyone: Authenticator = {
+  authenticate: async ({ user, clientId }) => ({
+    user,
+    clientId,
+    owner: 'everyone',
+    credential: { kind: 'none' },
+    access: administratorAccess,
+  }),
+  judge: (identity) => identity,
 }
 
 /** `store`, whose every write takes as long as `before` does first. */
