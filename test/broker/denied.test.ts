@@ -1,7 +1,6 @@
 import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startBroker } from '#src/broker/broker.js'
-import { createMemorySessions } from '#src/broker/memory-sessions.js'
 import { createGate } from '#src/listen/gate.js'
 import { listenTcp } from '#src/listen/tcp.js'
 import { summarize } from '#src/metrics/summary.js'
@@ -11,6 +10,7 @@ import { addDevice } from '../support/command.js'
 import { folderWithUsers } from '../support/config-folder.js'
 import { connectRaw, type RawClient } from '../support/raw-client.js'
 import { type LogLine, startServer } from '../support/server.js'
+import { openTestSessions } from '../support/sessions.js'
 
 const acl = 'user ann\ntopic read news\ntopic readwrite work/#\ntopic deny work/secret/#\n'
 
@@ -38,7 +38,7 @@ async function startLogged() {
   const broker = await startBroker({
     authenticator: authenticatorWith({ rules: rulesOf(passwords, { acl }) }),
     ingest: { handle: () => false, idle: async () => undefined },
-    sessions: createMemorySessions(),
+    sessions: await openTestSessions(tally, log),
     tally,
     log,
     maxPacketBytes: 1_048_576,

@@ -1,12 +1,9 @@
 import assert from 'node:assert'
-import { join } from 'node:path'
 import abstractTests from 'aedes-persistence/abstract.js'
 import { pino } from 'pino'
 import { test } from 'vitest'
-import { openDiskSessions } from '#src/broker/disk-sessions.js'
 import { createTally } from '#src/metrics/tally.js'
-import { sessionLimits } from '../support/broker.js'
-import { temporaryFolder } from '../support/temporary-folder.js'
+import { openTestSessions } from '../support/sessions.js'
 
 /** What the tests of aedes-persistence use of the context that `node:test` gives them. */
 class TestContext {
@@ -53,13 +50,7 @@ abstractTests({
     })
   },
   async persistence() {
-    const folder = await temporaryFolder()
-    const sessions = await openDiskSessions({
-      path: join(folder, 'state.db'),
-      limits: sessionLimits,
-      tally: createTally(),
-      log: pino({ level: 'silent' }),
-    })
+    const sessions = await openTestSessions(createTally(), pino({ level: 'silent' }))
     return sessions.persistence
   },
   testAsync: true,

@@ -92,7 +92,7 @@ describe('damselfly import-mosquitto', () => {
         HTTP_PORT: 8080,
       },
       ...{ BIND_ADDRESS: '127.0.0.1', ALLOW_ANONYMOUS: false, TLS_REQUIRE_CLIENT_CERT: false },
-      ...{ MAX_INFLIGHT: 40, MAX_QUEUED_MESSAGES: 10_000_000, MAX_PACKET_BYTES: 100_000 },
+      ...{ MAX_INFLIGHT: 40, MAX_QUEUED_MESSAGES: 65_535, MAX_PACKET_BYTES: 100_000 },
       ...{ SESSION_EXPIRY_S: 14 * 86_400, LOG_LEVEL: 'info' },
     })
     const check = await damselfly(folder, ['check'])

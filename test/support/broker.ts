@@ -1,17 +1,15 @@
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { administratorAccess } from '#src/auth/access.js'
 import type { Authenticator } from '#src/auth/authenticate.js'
 import { type Broker, startBroker } from '#src/broker/broker.js'
-import { openDiskSessions, type SessionLimits } from '#src/broker/disk-sessions.js'
 import { createIngest, type IngestOptions } from '#src/ingest/ingest.js'
 import { createGate } from '#src/listen/gate.js'
 import { listenTcp } from '#src/listen/tcp.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
 import { createDeviceDirectory } from '#src/store/device-directory.js'
 import type { Store } from '#src/store/store.js'
-import { temporaryFolder } from './temporary-folder.js'
+import { openTestSessions } from './sessions.js'
 
 /** A broker in this process, to which everyone may publish everything. */
 export interface TestBroker {
@@ -19,14 +17,6 @@ export interface TestBroker {
   /** For listeners beside the one at `port`. */
   readonly broker: Broker
   readonly tally: Tally
-}
-
-/** Bounds on sessions that no test meets by accident. */
-export const sessionLimits: SessionLimits = {
-  maxQueued: 65_535,
-  expirySeconds: 604_800,
-  maxRetained: 100_000,
-  maxRetainedBytes: 2 ** 26,
 }
 
 /** Joins broker, ingest and `store` as the server does, until the running test is over. */
@@ -49,17 +39,10 @@ export async function startTestBroker(
     keepsHistory: true,
     ...options,
   })
-  const folder = await temporaryFolder()
-  const sessions = await openDiskSessions({
-    path: join(folder, 'state.db'),
-    limits: sessionLimits,
-    tally,
-    log,
-  })
   const broker = await startBroker({
     authenticator: everyone,
     ingest,
-    sessions,
+    sessions: await openTestSessions(tally, log),
     tally,
     log,
     maxPacketBytes: 1_048_576,
@@ -69,7 +52,6 @@ export async function startTestBroker(
   onTestFinished(async () => {
     listener.close()
     await broker.stop(1000)
-    await sessions.close()
     ingest.stop()
   })
   return { port: listener.port, broker, tally }

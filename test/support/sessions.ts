@@ -1,0 +1,27 @@
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { onTestFinished } from 'vitest'
+import { openDiskSessions, type SessionLimits } from '#src/broker/disk-sessions.js'
+import type { Sessions } from '#src/broker/sessions.js'
+import type { Tally } from '#src/metrics/tally.js'
+import { temporaryFolder } from './temporary-folder.js'
+
+/** Bounds that no test meets by accident. */
+const wide: SessionLimits = {
+  maxQueued: 65_535,
+  expirySeconds: 604_800,
+  maxRetained: 100_000,
+  maxRetainedBytes: 2 ** 26,
+}
+
+/** Sessions in a folder of their own, until the running test is over. */
+export async function openTestSessions(
+  tally: Tally,
+  log: Logger,
+  limits: Partial<SessionLimits> = {},
+): Promise<Sessions> {
+  const path = join(await temporaryFolder(), 'state.db')
+  const sessions = await openDiskSessions({ path, limits: { ...wide, ...limits }, tally, log })
+  onTestFinished(sessions.close)
+  return sessions
+}
