@@ -36,6 +36,7 @@ export async function* replay(
   journal: SessionJournal,
 ): AsyncGenerator<QueuedPacket> {
   let place = 0
+  session.isLive = false
   while (session.client === client) {
     const batch = session.queue.behind(place).slice(0, AT_ONCE)
     const last = batch.at(-1)

@@ -65,7 +65,7 @@ export function createSession(id: number, clientId: string, client: SessionClien
     isSaved: false,
     client,
     awaySinceMs: Date.now(),
-    isLive: false,
+    isLive: client !== undefined, // nothing waits for it yet
     awaited: undefined,
   }
 }

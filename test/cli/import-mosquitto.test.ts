@@ -74,7 +74,7 @@ describe('damselfly import-mosquitto', () => {
     expect(listed(outcome.stdout, 'NOT HONOURED')).toEqual(hidden)
     expect(outcome.stdout).not.toContain('remote_password hidden')
     expect(listed(outcome.stdout, 'Nothing to do for')).toEqual([
-      ...['log_dest stderr', 'set_tcp_nodelay true', 'autosave_interval 900'],
+      ...['persistence true', 'log_dest stderr', 'set_tcp_nodelay true', 'autosave_interval 900'],
       'tls_version tlsv1.2',
     ])
   })

@@ -27,7 +27,6 @@ export async function installMosquitto(): Promise<Installation> {
   await makeCertificate(join(folder, 'certs'))
   const refused = [
     'pid_file mosquitto.pid',
-    'persistence true',
     `persistence_location ${folder}/`,
     `log_dest file ${folder}/mosquitto.log`,
     'user root',
