@@ -32,7 +32,9 @@ const MAX_TOPIC_LEVELS = 100
 
 /** Whether Aedes can look a topic up. It asks that itself of a PUBLISH, and not of a will. */
 export function hasTooManyLevels(topic: string): boolean {
-  return topic.split('/').length > MAX_TOPIC_LEVELS
+  let levels = 1
+  for (let at = topic.indexOf('/'); at !== -1; at = topic.indexOf('/', at + 1)) levels += 1
+  return levels > MAX_TOPIC_LEVELS
 }
 
 /**
@@ -69,7 +71,7 @@ export class PublishingAedes extends Aedes {
     const kept = this.#own.outbox(toMessage(packet), from)
     return {
       store: kept.store,
-      deliver: () => void this.#endings.set(packet, this.#deliver(kept, packet, client.id)),
+      deliver: () => void this.#endings.set(packet, this.#deliver(kept, packet)),
       abandon: kept.abandon,
       isRepeatable: true,
     }
@@ -104,7 +106,7 @@ export class PublishingAedes extends Aedes {
       return
     }
     const kept = this.#own.outbox(toMessage(packet))
-    const deliver = (): void => this.#deliver(kept, packet, undefined)(done)
+    const deliver = (): void => this.#deliver(kept, packet)(done)
     const stored = kept.store()
     if (stored === undefined) deliver()
     else void stored.then(deliver, deliver) // nobody waits for its acknowledgement; the failure is in the log
@@ -119,14 +121,15 @@ export class PublishingAedes extends Aedes {
     Reflect.apply(super.publish, this, [{ ...packet, brokerCounter }, client, published])
   }
 
-  #deliver(kept: Kept, packet: PublishPacket, clientId: string | undefined): Ending {
+  #deliver(kept: Kept, packet: PublishPacket): Ending {
     this.counter += 1
-    const stamp = { brokerId: this.id, brokerCounter: this.counter }
-    kept.deliver(stamp)
+    const { id: brokerId, counter: brokerCounter } = this
+    kept.deliver({ brokerId, brokerCounter })
     let isDelivered = false
     let ended: (() => void) | undefined
-    const from = clientId === undefined ? {} : { clientId }
-    this.mq.emit({ ...toMessage(packet), ...stamp, ...from, dup: false }, () => {
+    const { topic, payload, qos, retain } = toMessage(packet)
+    const message = { cmd: 'publish', brokerId, brokerCounter, topic, payload, qos, retain, dup: false }
+    this.mq.emit(message, () => {
       isDelivered = true
       ended?.()
     })

@@ -2,13 +2,12 @@ import type { OutboxMessage } from './outbox.js'
 import type { SavedWills } from './saved-wills.js'
 import type { QueuedMessage, Session, SessionClient } from './session.js'
 import { type SavedSessions, statements } from './session-file.js'
-import { SessionQueues, type SessionQueuesParts, type StampedMessage } from './session-queues.js'
-
-/** A subscription as Aedes stores it. */
-interface Subscription {
-  readonly topic: string
-  readonly qos: 0 | 1 | 2
-}
+import {
+  SessionQueues,
+  type SessionQueuesParts,
+  type StampedMessage,
+  type Subscription,
+} from './session-queues.js'
 
 /** What the persistence is made of. */
 export interface DiskPersistenceParts extends SessionQueuesParts {
@@ -21,8 +20,8 @@ export interface DiskPersistenceParts extends SessionQueuesParts {
 }
 
 /**
- * Aedes's persistence in memory, with every change on disk before its promise resolves, but for those that
- * `SessionQueues` names. It begins with what the process before has left.
+ * Aedes's persistence in memory, with every change on disk before its promise resolves, but for
+ * `LateWrites`. It begins with what the process before has left.
  */
 export class DiskPersistence extends SessionQueues {
   readonly #parts: DiskPersistenceParts
@@ -164,6 +163,7 @@ export class DiskPersistence extends SessionQueues {
 
   override async destroy(): Promise<void> {
     await super.destroy()
+    await this.#parts.late.flush()
     await this.#parts.journal.close()
   }
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
 import { DiskPersistence } from './disk-persistence.js'
+import { createLateWrites } from './late-writes.js'
 import { createRetainedLimit } from './retained-limit.js'
 import { createSavedWills } from './saved-wills.js'
 import type { SessionClient } from './session.js'
@@ -54,12 +55,14 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
     return lastId
   }
   const journal = createSessionJournal(state, log)
-  const directory = createSessionDirectory(journal, nextId)
+  const late = createLateWrites(journal)
+  const directory = createSessionDirectory(journal, late, nextId)
   const wills = createSavedWills(journal, saved.wills, nextId)
   const rights = new WeakMap<SessionClient, (topic: string) => boolean>()
   const persistence = new DiskPersistence({
     directory,
     journal,
+    late,
     wills,
     saved,
     tally,
@@ -108,6 +111,7 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
     async close() {
       clearInterval(timer)
       closing.abort()
+      await late.flush()
       await journal.close()
     },
   }

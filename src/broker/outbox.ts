@@ -1,5 +1,6 @@
 import type { Tally } from '../metrics/tally.js'
 import type { Statement } from '../store/state.js'
+import type { LateWrites } from './late-writes.js'
 import type { RetainedLimit } from './retained-limit.js'
 import { PACKET_IDENTIFIERS, type QueuedMessage, type Session } from './session.js'
 import type { SessionDirectory } from './session-directory.js'
@@ -48,12 +49,15 @@ export type Outbox = (
 export interface OutboxParts {
   readonly directory: SessionDirectory
   readonly journal: SessionJournal
+  readonly late: LateWrites
   readonly retained: RetainedLimit
   readonly tally: Pick<Tally, 'queueDropped'>
   readonly maxQueued: number
   readonly nextId: () => number
-  /** The subscriptions of sessions that match a topic. */
-  readonly subscribersOf: (topic: string) => Promise<readonly SessionSubscription[]>
+  /** The subscriptions of sessions that match a topic; at once where it was asked for before. */
+  readonly subscribersOf: (
+    topic: string,
+  ) => readonly SessionSubscription[] | Promise<readonly SessionSubscription[]>
   /** Shows a retained message to those who subscribe from now on; an empty one ends it. */
   readonly showRetained: (message: OutboxMessage) => void
 }
@@ -79,48 +83,47 @@ export function createOutbox(parts: OutboxParts): Outbox {
   return (message, from, to) => {
     const hasQueues = message.qos > 0 && parts.directory.size > 0
     if (!message.retain && from === undefined && !hasQueues) return NOTHING
-    return keep(to === undefined ? parts : { ...parts, subscribersOf: async () => to }, message, from)
+    return keep(to === undefined ? parts : { ...parts, subscribersOf: () => to }, message, from)
   }
 }
 
 function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | undefined): Kept {
   const { directory, journal, retained } = parts
   const id = parts.nextId()
-  const content: OutboxMessage = { ...message, payload: ownCopy(message.payload) }
-  const bytes = message.payload.length
-  const retention = message.retain ? retained.admit(message.topic, bytes, id) : 'ignore'
+  const retention = message.retain ? retained.admit(message.topic, message.payload.length, id) : 'ignore'
+  let content = message
   let receivers: Receivers | undefined
-  const choose = async (): Promise<Receivers> => {
-    if (message.qos === 0 || directory.size === 0) return new Map()
-    const chosen = chooseReceivers(parts, message, await parts.subscribersOf(message.topic))
-    for (const session of chosen.keys()) session.reserved += 1
-    return chosen
-  }
   const unreserve = (): void => {
     for (const session of receivers?.keys() ?? []) session.reserved -= 1
     receivers = undefined
   }
-  return {
-    async store() {
-      receivers ??= await choose()
-      const session = from === undefined ? undefined : directory.open(from.clientId)
-      const writes: Statement[] = []
-      if (session !== undefined && from !== undefined) {
-        writes.push(...directory.opening(session), statements.receive(session.id, from.packetIdentifier))
-      }
-      if (receivers.size > 0) writes.push(statements.addMessage(id, content.topic, toBytes(content.payload)))
-      for (const [receiver, qos] of receivers) {
-        writes.push(...directory.opening(receiver), statements.enqueue(receiver.id, id, qos))
-      }
-      if (retention === 'clear') writes.push(statements.clearRetained(content.topic, id))
-      else if (retention === 'keep') {
-        writes.push(statements.retain(content.topic, toBytes(content.payload), content.qos, id))
-      }
-      if (writes.length > 0) await journal.write(writes)
-      for (const receiver of receivers.keys()) receiver.isSaved = true
+  const choose = (subscriptions: readonly SessionSubscription[]): Promise<void> | undefined => {
+    receivers = chooseReceivers(parts, message, subscriptions)
+    for (const session of receivers.keys()) session.reserved += 1
+    if (receivers.size > 0 || retention === 'keep')
+      content = { ...message, payload: ownCopy(message.payload) }
+    return write(receivers)
+  }
+  const write = (chosen: Receivers): Promise<void> | undefined => {
+    const session = from === undefined ? undefined : directory.open(from.clientId)
+    const writes = toStatements(directory, { id, content, retention, receivers: chosen })
+    if (session !== undefined && from !== undefined) {
+      writes.push(...directory.opening(session), statements.receive(session.id, from.packetIdentifier))
+    }
+    if (writes.length === 0) return undefined
+    return journal.write(writes).then(() => {
+      for (const receiver of chosen.keys()) receiver.isSaved = true
       if (session === undefined || from === undefined) return
       session.isSaved = true
       session.incoming.add(from.packetIdentifier)
+    })
+  }
+  return {
+    store() {
+      if (receivers !== undefined) return write(receivers)
+      const isQueued = message.qos > 0 && directory.size > 0
+      const subscriptions = isQueued ? parts.subscribersOf(message.topic) : []
+      return subscriptions instanceof Promise ? subscriptions.then(choose) : choose(subscriptions)
     },
     deliver(stamp) {
       if (retention !== 'ignore' && retained.isNewest(content.topic, id)) {
@@ -132,11 +135,38 @@ function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | u
         // A session may have ended meanwhile.
         if (directory.find(session.clientId) === session) session.queue.add(queued, qos)
       }
-      if (queued.references === 0) void journal.settle([statements.deleteMessage(id)])
+      if (queued.references === 0) parts.late.freed(id)
       unreserve()
     },
     abandon: unreserve,
   }
+}
+
+/** What a message leaves behind, but that it was received. */
+interface Remains {
+  readonly id: number
+  readonly content: OutboxMessage
+  readonly retention: 'keep' | 'clear' | 'ignore'
+  readonly receivers: Receivers
+}
+
+function toStatements(
+  directory: SessionDirectory,
+  { id, content, retention, receivers }: Remains,
+): Statement[] {
+  const { topic, payload, qos } = content
+  const queues: Statement[] = []
+  if (receivers.size > 0) {
+    const rows = [...receivers].map(([session, granted]) => [session.id, granted])
+    queues.push(
+      ...[...receivers.keys()].flatMap(directory.opening),
+      statements.addMessage(id, topic, toBytes(payload)),
+      statements.enqueue(id, JSON.stringify(rows)),
+    )
+  }
+  if (retention === 'clear') queues.push(statements.clearRetained(topic, id))
+  else if (retention === 'keep') queues.push(statements.retain(topic, toBytes(payload), qos, id))
+  return queues
 }
 
 /** The newest message finds no place in a queue that is full, as with Mosquitto. */
@@ -146,6 +176,7 @@ function chooseReceivers(
   subscriptions: readonly SessionSubscription[],
 ): Receivers {
   const receivers = new Map<Session, 0 | 1 | 2>()
+  if (subscriptions.length === 0) return receivers
   for (const { clientId, topic: filter, qos: granted } of subscriptions) {
     const session = directory.find(clientId)
     const isHidden = topic.startsWith('$') && /^[+#]/.test(filter) // [MQTT-4.7.2-1]

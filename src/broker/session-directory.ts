@@ -1,4 +1,5 @@
 import type { Statement } from '../store/state.js'
+import type { LateWrites } from './late-writes.js'
 import { createSession, type Entry, type Session, type SessionClient } from './session.js'
 import { deleteSession, type SavedSessions, statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'
@@ -25,14 +26,17 @@ export interface SessionDirectory {
 }
 
 /** A directory of no sessions yet. */
-export function createSessionDirectory(journal: SessionJournal, nextId: () => number): SessionDirectory {
+export function createSessionDirectory(
+  journal: SessionJournal,
+  late: LateWrites,
+  nextId: () => number,
+): SessionDirectory {
   const sessions = new Map<string, Session>()
   const attached = new Map<string, SessionClient>()
 
-  const unqueue = (session: Session, entry: Entry): Statement[] => {
-    const { message } = entry
+  const unqueue = (session: Session, entry: Entry): void => {
     session.queue.remove(entry)
-    return message.references === 0 ? [statements.deleteMessage(message.id)] : []
+    if (entry.message.references === 0) late.freed(entry.message.id)
   }
 
   const saveAway = (session: Session, sinceMs: number | null): void => {
@@ -79,12 +83,12 @@ export function createSessionDirectory(journal: SessionJournal, nextId: () => nu
     },
     end(session) {
       sessions.delete(session.clientId)
-      const freed = session.queue.behind(0).flatMap((entry) => unqueue(session, entry))
-      return [...freed, ...deleteSession(session.id)]
+      for (const entry of session.queue.behind(0)) unqueue(session, entry)
+      return deleteSession(session.id)
     },
     dequeue(session, entry) {
-      const freed = unqueue(session, entry)
-      void journal.settle([statements.dequeue(session.id, entry.message.id), ...freed])
+      unqueue(session, entry)
+      late.dequeued(session, entry)
     },
     awaySince: (beforeMs) =>
       [...sessions.values()].filter(

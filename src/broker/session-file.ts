@@ -31,11 +31,21 @@ export const statements = {
   subscribe: make('INSERT OR REPLACE INTO subscription (session, filter, qos) VALUES (?, ?, ?)'),
   unsubscribe: make('DELETE FROM subscription WHERE session = ? AND filter = ?'),
   addMessage: make('INSERT OR IGNORE INTO message (id, topic, payload) VALUES (?, ?, ?)'),
-  deleteMessage: make('DELETE FROM message WHERE id = ?'),
-  enqueue: make('INSERT OR IGNORE INTO outgoing (session, message, qos) VALUES (?, ?, ?)'),
-  /** The packet identifier, whether the message is released (PUBREL), the session, the message. */
-  identify: make('UPDATE outgoing SET packet_id = ?, is_released = ? WHERE session = ? AND message = ?'),
-  dequeue: make('DELETE FROM outgoing WHERE session = ? AND message = ?'),
+  /** A JSON list of messages. */
+  deleteMessages: make('DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))'),
+  /** The message, and a JSON list of [session, QoS]. */
+  enqueue: make(
+    "INSERT OR IGNORE INTO outgoing (session, message, qos) SELECT value ->> '$[0]', ?, value ->> '$[1]' FROM json_each(?)",
+  ),
+  /** A JSON list of [session, message, packet identifier, whether it is released (PUBREL)]. */
+  identify: make(
+    `UPDATE outgoing SET packet_id = value ->> '$[2]', is_released = value ->> '$[3]' FROM json_each(?)
+       WHERE session = value ->> '$[0]' AND message = value ->> '$[1]'`,
+  ),
+  /** A JSON list of [session, message]. */
+  dequeue: make(
+    "DELETE FROM outgoing WHERE (session, message) IN (SELECT value ->> '$[0]', value ->> '$[1]' FROM json_each(?))",
+  ),
   receive: make('INSERT OR IGNORE INTO incoming (session, packet_id) VALUES (?, ?)'),
   release: make('DELETE FROM incoming WHERE session = ? AND packet_id = ?'),
   /** What is tried again late does not go before what came after it. */

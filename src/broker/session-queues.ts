@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
 import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
+import { LRUCache } from 'lru-cache'
+import { identifyAll } from './late-writes.js'
 import {
   createOutbox,
   type Outbox,
@@ -9,8 +11,16 @@ import {
   type Stamp,
 } from './outbox.js'
 import type { Entry, Session, SessionClient } from './session.js'
-import { statements } from './session-file.js'
 import { listQueued, type QueuedPacket, replay, toPacket } from './session-replay.js'
+
+/** Two topics for each of some ten thousand devices, at some 200 bytes. */
+const MAX_MATCHES = 20_000
+
+/** A subscription as Aedes stores it. */
+export interface Subscription {
+  readonly topic: string
+  readonly qos: 0 | 1 | 2
+}
 
 /** A packet of a queue as Aedes names it. */
 interface Packet {
@@ -27,23 +37,52 @@ export type StampedMessage = OutboxMessage & Partial<Stamp>
 /** What queues are made of. */
 export type SessionQueuesParts = Omit<OutboxParts, 'subscribersOf' | 'showRetained'>
 
-/**
- * The part of Aedes's persistence that has to do with queues. What ends with a client's acknowledgement, and the
- * packet identifier of a QoS 1 message, are written and not waited for: the worst that comes of their loss is
- * that a message is sent once more.
- */
+/** The part of Aedes's persistence that has to do with queues; see `LateWrites` for what it does not wait for. */
 export class SessionQueues extends MemoryPersistence {
   readonly outbox: Outbox
   readonly #parts: SessionQueuesParts
+  /** Subscriptions by topics that were looked up; devices publish on the same ones again and again. */
+  readonly #matches = new LRUCache<string, readonly SessionSubscription[]>({ max: MAX_MATCHES })
+  #changes = 0
 
   constructor(parts: SessionQueuesParts) {
     super()
     this.#parts = parts
     this.outbox = createOutbox({
       ...parts,
-      subscribersOf: (topic) => super.subscriptionsByTopic(topic),
+      subscribersOf: (topic) => this.#matches.get(topic) ?? this.#match(topic),
       showRetained: (message) => void super.storeRetained(message),
     })
+  }
+
+  async #match(topic: string): Promise<readonly SessionSubscription[]> {
+    const changes = this.#changes
+    const found = await super.subscriptionsByTopic(topic)
+    if (changes === this.#changes) this.#matches.set(topic, found)
+    return found
+  }
+
+  #changed(): void {
+    this.#changes += 1
+    this.#matches.clear()
+  }
+
+  override async addSubscriptions(
+    client: SessionClient,
+    subscriptions: readonly Subscription[],
+  ): Promise<void> {
+    await super.addSubscriptions(client, subscriptions)
+    this.#changed()
+  }
+
+  override async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
+    await super.removeSubscriptions(client, filters)
+    this.#changed()
+  }
+
+  override async cleanSubscriptions(client: SessionClient): Promise<void> {
+    await super.cleanSubscriptions(client)
+    this.#changed()
   }
 
   /** The number of a message, or the next of this process. */
@@ -83,13 +122,17 @@ export class SessionQueues extends MemoryPersistence {
 
   /** At QoS 2 the client tells by it what it has already, so it is on disk before it is used [MQTT-4.4.0-1]. */
   async #save(session: Session, entry: Entry, isAwaited: boolean): Promise<void> {
-    const { packetId, isReleased, saved, message } = entry
+    const { packetId, isReleased, saved } = entry
     if (saved.packetId === packetId && saved.isReleased === isReleased) return
-    const { journal } = this.#parts
-    const change = [statements.identify(packetId ?? null, isReleased ? 1 : 0, session.id, message.id)]
-    if (isAwaited) await journal.write(change)
-    else void journal.settle(change)
-    entry.saved = { packetId, isReleased }
+    if (!isAwaited) {
+      this.#parts.late.identified(session, entry)
+      return
+    }
+    const change = identifyAll([[entry, session]])
+    await this.#parts.journal.write([change]).catch((error: unknown) => {
+      entry.saved = saved
+      throw error
+    })
   }
 
   async outgoingClearMessageId(client: SessionClient, packet: Packet): Promise<QueuedPacket | undefined> {
@@ -124,7 +167,7 @@ export class SessionQueues extends MemoryPersistence {
     const session = this.#parts.directory.find(client.id)
     if (session === undefined) return Readable.from([])
     return Readable.from(
-      session.client === client ? replay(session, client, this.#parts.journal) : listQueued(session),
+      session.client === client ? replay(session, client, this.#parts) : listQueued(session),
     )
   }
 

@@ -1,5 +1,5 @@
+import { identifyAll, type LateWrites } from './late-writes.js'
 import { type Entry, PACKET_IDENTIFIERS, type Session, type SessionClient } from './session.js'
-import { statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'
 
 /** What is queued, as Aedes sends it. */
@@ -33,7 +33,7 @@ export function listQueued(session: Session): readonly QueuedPacket[] {
 export async function* replay(
   session: Session,
   client: SessionClient,
-  journal: SessionJournal,
+  files: { readonly journal: SessionJournal; readonly late: LateWrites },
 ): AsyncGenerator<QueuedPacket> {
   let place = 0
   session.isLive = false
@@ -46,7 +46,7 @@ export async function* replay(
     }
     place = last.place
     const repeated = new Set(batch.filter(({ packetId }) => packetId !== undefined))
-    await identify(session, client, batch, journal)
+    await identify(session, client, batch, files)
     const waiting = batch.filter((entry) => session.queue.has(entry))
     for (const [index, entry] of waiting.entries()) {
       const passed = index === waiting.length - 1 ? untilPassed(session, entry) : undefined
@@ -72,9 +72,9 @@ async function identify(
   session: Session,
   client: SessionClient,
   batch: readonly Entry[],
-  journal: SessionJournal,
+  { journal, late }: { readonly journal: SessionJournal; readonly late: LateWrites },
 ): Promise<void> {
-  const { queue, id } = session
+  const { queue } = session
   const own: unknown = Reflect.get(client, '_nextId')
   const used = batch.map(({ packetId = 0 }) => packetId).reduce((most, one) => Math.max(most, one), 0)
   let packetId = used === 0 && typeof own === 'number' ? own % PACKET_IDENTIFIERS : used
@@ -86,13 +86,15 @@ async function identify(
   // Aedes counts on from where it chose to begin, and does not look which identifiers are in use.
   Reflect.set(client, '_nextId', (packetId % PACKET_IDENTIFIERS) + 1)
   const unsaved = batch.filter((entry) => entry.packetId !== entry.saved.packetId)
-  if (unsaved.length === 0) return
-  const changes = unsaved.map((entry) =>
-    statements.identify(entry.packetId ?? null, entry.isReleased ? 1 : 0, id, entry.message.id),
-  )
-  if (unsaved.some(({ qos }) => qos === 2)) await journal.write(changes)
-  else void journal.settle(changes)
-  for (const entry of unsaved) entry.saved = { packetId: entry.packetId, isReleased: entry.isReleased }
+  if (!unsaved.some(({ qos }) => qos === 2)) {
+    for (const entry of unsaved) late.identified(session, entry)
+    return
+  }
+  const before = unsaved.map((entry) => [entry, entry.saved] as const)
+  await journal.write([identifyAll(unsaved.map((entry) => [entry, session]))]).catch((error: unknown) => {
+    for (const [entry, saved] of before) entry.saved = saved
+    throw error
+  })
 }
 
 /** An entry as Aedes sends it; `isRepeated`: it was sent before [MQTT-3.3.1-1]. */
