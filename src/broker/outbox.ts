@@ -157,11 +157,14 @@ function toStatements(
   const { topic, payload, qos } = content
   const queues: Statement[] = []
   if (receivers.size > 0) {
-    const rows = [...receivers].map(([session, granted]) => [session.id, granted])
+    const rows = [...receivers].map(([session, granted]) => [session.id, granted] as const)
+    const [[session, granted] = [0, 0], ...others] = rows
     queues.push(
       ...[...receivers.keys()].flatMap(directory.opening),
       statements.addMessage(id, topic, toBytes(payload)),
-      statements.enqueue(id, JSON.stringify(rows)),
+      others.length === 0
+        ? statements.enqueue(session, id, granted)
+        : statements.enqueueForAll(id, JSON.stringify(rows)),
     )
   }
   if (retention === 'clear') queues.push(statements.clearRetained(topic, id))

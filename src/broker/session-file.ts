@@ -33,8 +33,9 @@ export const statements = {
   addMessage: make('INSERT OR IGNORE INTO message (id, topic, payload) VALUES (?, ?, ?)'),
   /** A JSON list of messages. */
   deleteMessages: make('DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))'),
+  enqueue: make('INSERT OR IGNORE INTO outgoing (session, message, qos) VALUES (?, ?, ?)'),
   /** The message, and a JSON list of [session, QoS]. */
-  enqueue: make(
+  enqueueForAll: make(
     "INSERT OR IGNORE INTO outgoing (session, message, qos) SELECT value ->> '$[0]', ?, value ->> '$[1]' FROM json_each(?)",
   ),
   /** A JSON list of [session, message, packet identifier, whether it is released (PUBREL)]. */

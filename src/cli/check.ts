@@ -19,7 +19,7 @@ import { CommandError } from './run-command.js'
 const HELP = `Usage: damselfly check
 
 Reads the whole configuration, connects to the database and to Redis, and prints what would run. It makes the
-tables of an empty database, and nothing else. Exits with 0, or with 1 when something has to be changed first.
+tables of an empty database and an empty state file, and nothing else. Exits with 0, or with 1 when something has to be changed first.
 `
 
 /** Redis is on the same network; one that takes longer is not there. */
