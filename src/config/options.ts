@@ -36,7 +36,10 @@ export const options = {
       'Folder of `ca.crt`, `server.crt` and `server.key`, made there when none exists, and of `ca.crl` if there is one',
     descriptionZh: '`ca.crt`、`server.crt`、`server.key` 所在目录，都不存在时自动生成；也可放 `ca.crl`',
   }),
-  DATA_DIR: text('data', { description: 'Folder of the SQLite files, the spool and what the database refused', descriptionZh: 'SQLite 文件、暂存文件及被数据库拒绝的消息所在目录' }),
+  DATA_DIR: text('data', {
+    description: 'Folder of the SQLite files, the spool and what the database refused',
+    descriptionZh: 'SQLite 文件、暂存文件及被数据库拒绝的消息所在目录',
+  }),
   DATABASE_URL: text(undefined, {
     isSecret: true,
     accepts: (value) => parseDatabaseUrl(value) !== undefined,
@@ -124,7 +127,8 @@ export const options = {
     descriptionZh: '数据库中没有的设备发来消息时：`register` 登记，`reject` 拒绝',
   }),
   INGEST_ACK: choice(['stored', 'received'], 'stored', {
-    description: '`stored`: acknowledge what is in the database, or in the spool; `received`: at once, and give up the guarantee',
+    description:
+      '`stored`: acknowledge what is in the database, or in the spool; `received`: at once, and give up the guarantee',
     descriptionZh: '`stored`：写入数据库或暂存文件后才确认；`received`：收到即确认，放弃该保证',
   }),
   INGEST_FLUSH_MS: integer(5, 0, 60_000, {

@@ -33,6 +33,14 @@ export interface BatchWriterParts {
 /** What became of an attempt: committed, or why not. */
 type Outcome = 'stored' | StoreError
 
+/** Where the attempts of a batch stand; an attempt that hangs may still end either way. */
+interface Tried {
+  readonly isEnded: boolean
+  readonly hanging: Promise<Outcome> | undefined
+}
+
+const notTried: Tried = { isEnded: false, hanging: undefined }
+
 /**
  * A device waits some 5 s for its acknowledgement before it sends again; a commit takes some 20 ms, a lost
  * connection or a restart of a proxy a second. After that a batch goes to the spool.
@@ -52,30 +60,45 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
   const limit = createRateLimit(MINUTE_MS, 2)
 
   const write = async (batch: readonly Accepted[]): Promise<void> => {
-    const spoolAtMs = performance.now() + SPOOL_AFTER_MS
-    const goesToStore = spool === undefined || (availability.isOpen && !parts.isInHurry())
-    let attempt = goesToStore ? tryStore(batch) : undefined
-    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
-      const outcome = await within(attempt, spool === undefined ? undefined : spoolAtMs - performance.now())
-      if (outcome !== undefined) {
-        attempt = undefined
-        if (outcome === 'stored') return settle(batch)
-        if (outcome.code === 'STORE_REJECTED') return takeApart(batch, outcome)
-      } else if (attempt !== undefined) availability.hangs(attempt)
-      const mayWait = outcome !== undefined && performance.now() + retryMs < spoolAtMs && !parts.isInHurry()
-      if (!mayWait) {
-        if (outcome !== undefined) availability.failed(outcome)
-        if (await trySpool(batch)) return
-        // Neither takes it: it waits here, and those behind it with their publishers.
-        if (attempt !== undefined) {
-          const late = await attempt
-          attempt = undefined
-          if (late === 'stored') return settle(batch)
-        }
-      }
-      await delay(retryMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
-      if (!signal.aborted) attempt = tryStore(batch)
+    const isTried = spool !== undefined && availability.isOpen && !parts.isInHurry()
+    let { isEnded, hanging } = isTried ? await tryInTime(batch) : notTried
+    for (let retryMs = FIRST_RETRY_MS; !isEnded && !signal.aborted; retryMs = longer(retryMs)) {
+      if (await trySpool(batch)) return
+      // No room there: the batch waits here, and those behind it with their publishers.
+      const outcome = await (hanging ?? tryStore(batch))
+      hanging = undefined
+      isEnded = await endWith(outcome, batch)
+      if (!isEnded) await pause(retryMs)
     }
+  }
+
+  /** Attempts until the batch has ended or is to go to the spool. */
+  const tryInTime = async (batch: readonly Accepted[]): Promise<Tried> => {
+    const untilMs = performance.now() + SPOOL_AFTER_MS
+    for (let retryMs = FIRST_RETRY_MS; ; retryMs = longer(retryMs)) {
+      const attempt = tryStore(batch)
+      const outcome = await within(attempt, untilMs - performance.now())
+      if (outcome === undefined) {
+        availability.hangs(attempt)
+        return { isEnded: false, hanging: attempt }
+      }
+      const isLast = performance.now() + retryMs > untilMs || parts.isInHurry() || signal.aborted
+      if (await endWith(outcome, batch, isLast)) return { isEnded: true, hanging: undefined }
+      if (isLast) return notTried
+      await pause(retryMs)
+    }
+  }
+
+  /** Whether that was the end of the batch. */
+  const endWith = async (outcome: Outcome, batch: readonly Accepted[], isLast = true): Promise<boolean> => {
+    if (outcome === 'stored') settle(batch)
+    else if (outcome.code === 'STORE_REJECTED') await takeApart(batch, outcome)
+    else if (isLast) availability.failed(outcome)
+    return outcome === 'stored' || outcome.code === 'STORE_REJECTED'
+  }
+
+  const pause = async (timeMs: number): Promise<void> => {
+    await delay(timeMs, undefined, { signal }).catch(() => undefined) // aborted: whoever waits looks
   }
 
   const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
@@ -131,12 +154,12 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
   return write
 }
 
-/** What the attempt comes to within `timeMs`, or in the end where there is no time; `undefined`: not by then. */
-async function within(
-  attempt: Promise<Outcome> | undefined,
-  timeMs: number | undefined,
-): Promise<Outcome | undefined> {
-  if (attempt === undefined || timeMs === undefined) return attempt
+function longer(retryMs: number): number {
+  return Math.min(retryMs * 2, LAST_RETRY_MS)
+}
+
+/** What the attempt comes to within `timeMs`; `undefined`: nothing by then. */
+async function within(attempt: Promise<Outcome>, timeMs: number): Promise<Outcome | undefined> {
   const tooLate = new AbortController()
   const late = delay(timeMs, undefined, { signal: tooLate.signal }).catch(() => undefined)
   try {

@@ -42,10 +42,12 @@ export function createDeadLetters(
 
   const write = (entry: object): Promise<void> => {
     const line = `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`
-    last = last.then(() => append(line)).catch((error: unknown) => {
-      if (limit.admit(path) === undefined) return
-      log.error({ path, error: String(error) }, 'a message that the database refused cannot be kept')
-    })
+    last = last
+      .then(() => append(line))
+      .catch((error: unknown) => {
+        if (limit.admit(path) === undefined) return
+        log.error({ path, error: String(error) }, 'a message that the database refused cannot be kept')
+      })
     return last
   }
 

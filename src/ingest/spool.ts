@@ -163,13 +163,28 @@ function readRows(rows: readonly (readonly Value[])[]) {
   const unreadable: string[] = []
   for (const [content] of rows) {
     try {
-      const some: DeviceMessage[] = JSON.parse(String(content))
-      messages.push(...some)
+      messages.push(...parseRow(String(content)))
     } catch {
       unreadable.push(String(content))
     }
   }
   return { messages, unreadable }
+}
+
+/** @throws Error for what `append` has not written. */
+function parseRow(content: string): readonly DeviceMessage[] {
+  const found: unknown = JSON.parse(content)
+  if (Array.isArray(found) && found.every(isMessage)) return found
+  throw new Error('no messages')
+}
+
+/** A sample: whoever wrote a text that has these meant it. */
+function isMessage(value: Partial<DeviceMessage> | null): value is DeviceMessage {
+  return (
+    typeof value?.receivedAtMs === 'number' &&
+    typeof value.device?.id === 'number' &&
+    Array.isArray(value.report?.readings)
+  )
 }
 
 /** What is needed to write a message later. The device's secret is none of it. */

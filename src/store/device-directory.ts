@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Device, NewDevice } from './device.js'
 import type { Store } from './store.js'
@@ -22,6 +23,9 @@ const FRESH_FOR_MS = 30_000
 /** Names in one statement: a few milliseconds of the database. */
 const REFRESH_AT_ONCE = 500
 
+/** A database that hangs is away as well; a look-up takes some milliseconds. */
+const ANSWER_WITHIN_MS = 1000
+
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
  * devices can go on reporting (guarantee 2).
@@ -38,12 +42,12 @@ export function createDeviceDirectory(
     perf: clock,
     noDeleteOnStaleGet: true,
     async fetchMethod(name, remembered) {
-      try {
-        return await store.findDevice(name)
-      } catch (error) {
-        if (remembered === undefined) throw error
-        return remembered
-      }
+      const found = store.findDevice(name)
+      if (remembered === undefined) return found
+      return firstOf(
+        found.catch(() => remembered),
+        remembered,
+      )
     },
   })
   return {
@@ -72,5 +76,15 @@ export function createDeviceDirectory(
       cache.set(added.deviceId, added)
       return added
     },
+  }
+}
+
+async function firstOf(found: Promise<Device | undefined>, remembered: Device): Promise<Device | undefined> {
+  const answered = new AbortController()
+  const late = delay(ANSWER_WITHIN_MS, remembered, { signal: answered.signal }).catch(() => remembered)
+  try {
+    return await Promise.race([found, late])
+  } finally {
+    answered.abort()
   }
 }
