@@ -136,8 +136,7 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
       tally.spoolBytes = Math.max(0, tally.spoolBytes - bytes)
       if (tally.spoolMessages > 0) return
       tally.spoolOldestMs = undefined
-      // What the disk lent is given back.
-      await state.read(query('PRAGMA incremental_vacuum'))
+      await state.shrink()
     },
     close: state.close,
   }
