@@ -136,7 +136,7 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
       tally.spoolBytes = Math.max(0, tally.spoolBytes - bytes)
       if (tally.spoolMessages > 0) return
       tally.spoolOldestMs = undefined
-      await state.shrink()
+      await state.shrink().catch(() => undefined) // the room is used again, or given back another time
     },
     close: state.close,
   }
