@@ -169,14 +169,15 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
     return failures >= MOST_FAILURES
   }
 
-  const waitForStore = async (): Promise<void> => {
+  const waitForStore = async (isOne: boolean): Promise<void> => {
     const answers = await store.ping().then(
       () => true,
       () => false,
     )
     if (answers) availability.answers() // live batches may find that it takes them
     await pause(retryMs, signal)
-    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+    // One that answers may have found the batch too large, and gets a smaller one soon.
+    retryMs = answers && !isOne ? FIRST_RETRY_MS : Math.min(retryMs * 2, LAST_RETRY_MS)
   }
 
   return {
@@ -200,7 +201,7 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
           await refused(first, error)
           from += 1
         }
-        if (!isContent) await waitForStore()
+        if (!isContent) await waitForStore(some.length === 1)
       }
       return from >= messages.length
     },

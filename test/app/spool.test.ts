@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { type RunningMariadb, startMariadb } from '../support/mariadb.js'
 import { connectRaw } from '../support/raw-client.js'
 import { type ReportingDevice, reportOf, startReporting } from '../support/reporting-device.js'
-import { ADMINISTRATOR, type LogLine, type Server, startServer } from '../support/server.js'
+import { ADMINISTRATOR, type LogLine, type Server, spawnServer, startServer } from '../support/server.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const DEVICES = 20
 
@@ -179,3 +180,15 @@ test('a full spool: QoS 1 waits with its publisher, QoS 0 is dropped and counted
   )
   expect(row).toEqual({ readings: total, numbers: total })
 }, 90_000)
+
+test('a spool file that is damaged stops the start, which names it and what to do', async () => {
+  const folder = await temporaryFolder()
+  await mkdir(join(folder, 'data'))
+  const path = join(folder, 'data', 'spool.db')
+  await writeFile(path, 'no database at all '.repeat(1000))
+  const server = await spawnServer({}, folder)
+  expect(await server.ended).toBe(1)
+  expect(server.text()).toContain('data/spool.db')
+  expect(server.text()).toContain('move it away')
+  expect(await readFile(path, 'utf8')).toContain('no database at all')
+})
