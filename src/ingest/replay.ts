@@ -147,7 +147,6 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
   }
 
   const stored = (messages: readonly DeviceMessage[]): void => {
-    availability.committed()
     tally.replayed += messages.length
     for (const { report } of messages) tally.readings += report.readings.length
     retryMs = FIRST_RETRY_MS
@@ -181,7 +180,7 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
   }
 
   return {
-    /** Calls `began` with every commit; `false`: the stop came first. */
+    /** Calls `began` with every commit, before it is counted; `false`: the stop came first. */
     async write(messages: readonly DeviceMessage[], began: () => void): Promise<boolean> {
       let from = 0
       while (from < messages.length && !signal.aborted) {
@@ -189,6 +188,7 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
         const [first] = some
         const error = await attempt(some)
         if (error === undefined) {
+          availability.committed()
           began()
           stored(some)
           from += some.length
