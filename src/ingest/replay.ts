@@ -58,12 +58,15 @@ export function startReplay(parts: ReplayParts): Replay {
   const limit = createRateLimit(TELL_EVERY_MS, 2)
   const writer = createReplayWriter(parts, signal)
   let wake = (): void => undefined
+  /** Whether something came since the spool was last looked at. */
+  let isDue = false
   let begun: { readonly isTold: boolean; readonly atMs: number; readonly ended: number } | undefined
 
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        const some = tally.spoolMessages === 0 ? undefined : await nextMessages()
+        isDue = false
+        const some = await nextMessages()
         if (some === undefined) await woken()
         else if (await writer.write(some.messages, tellBegin)) await remove(some)
       } catch (error) {
@@ -78,7 +81,7 @@ export function startReplay(parts: ReplayParts): Replay {
   const woken = (): Promise<void> =>
     new Promise((resolve) => {
       wake = resolve
-      if (tally.spoolMessages > 0 || signal.aborted) resolve()
+      if (isDue || signal.aborted) resolve()
     })
 
   const tellBegin = (): void => {
@@ -117,7 +120,10 @@ export function startReplay(parts: ReplayParts): Replay {
 
   void run()
   return {
-    wake: () => wake(),
+    wake() {
+      isDue = true
+      wake()
+    },
     stop() {
       stopping.abort()
       wake()

@@ -41,6 +41,8 @@ const TABLES = [
   )`,
 ]
 
+const NOTHING = { spoolMessages: 0, spoolBytes: 0, spoolOldestMs: undefined } satisfies Partial<Tally>
+
 /** What a row takes beside its content. */
 const ROW_BYTES = 64
 
@@ -123,7 +125,10 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
         query('SELECT id, messages, bytes, received_at FROM spooled ORDER BY id LIMIT ?', [MAX_ROWS]),
       )
       const end = findEnd(sizes, most)
-      if (end === undefined) return undefined
+      if (end === undefined) {
+        Object.assign(tally, NOTHING) // also where the disk did more, or less, than it said
+        return undefined
+      }
       tally.spoolOldestMs = Number(sizes[0]?.[3])
       const rows = await state.read(
         query('SELECT content FROM spooled WHERE id <= ? ORDER BY id', [end.lastId]),

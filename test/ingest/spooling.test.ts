@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DeviceMessage } from '#src/ingest/accepted.js'
+import { createAvailability } from '#src/ingest/availability.js'
 import { createIngest, type Ingest, type IngestOptions } from '#src/ingest/ingest.js'
+import { createLiveMarks } from '#src/ingest/live-marks.js'
+import { startReplay } from '#src/ingest/replay.js'
 import { openSpool, type Spool } from '#src/ingest/spool.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
 import type { Batch } from '#src/store/batch.js'
@@ -136,6 +139,43 @@ test('live messages are stored while older ones are still on their way from the 
     spoolOldestMs: undefined,
   })
   expect(await query(HISTORY)).toHaveLength(23)
+})
+
+test('the spool rests while live messages wait for long, and has its turn all the same', async () => {
+  const { store, spool, tally, devices } = await bench()
+  await spool.append([spooled(devices[0], 1, 1_700_000_000_000)])
+  await spool.append([spooled(devices[0], 2, 1_700_000_000_001)])
+  const log = pino({ level: 'silent' })
+  const looks: string[] = []
+  let waitMs = 5000
+  const replay = startReplay({
+    store: {
+      ...store,
+      async write(batch) {
+        looks.push('write')
+        waitMs = 0
+        await store.write(batch)
+      },
+    },
+    spool,
+    availability: {
+      ...createAvailability(log, ''),
+      takeLongestWaitMs() {
+        looks.push('look')
+        return waitMs
+      },
+    },
+    marks: createLiveMarks(),
+    deadLetters: { add: async () => undefined, addUnreadable: async () => undefined },
+    keepsHistory: true,
+    maxBatch: 1,
+    tally,
+    log,
+  })
+  onTestFinished(replay.stop)
+  await until(() => tally.spoolMessages === 0)
+  const patiently = Array.from({ length: 10 }, () => 'look')
+  expect(looks.slice(0, 13)).toEqual([...patiently, 'write', 'look', 'write'])
 })
 
 test('a reading from the spool is not put before a live one of the same second', async () => {
