@@ -9,7 +9,9 @@ import { openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
+import { createDeadLetters } from './ingest/dead-letters.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
+import { openSpool, type Spool } from './ingest/spool.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
@@ -54,6 +56,11 @@ interface Context {
 /** What received messages may take to be stored when the server stops; the rest stays unacknowledged. */
 const FINISH_WITHIN_MS = 5000
 
+/** After this much of that time the spool is quicker than the database. */
+const HURRY_AFTER_MS = 2000
+
+const MEGABYTE = 1_000_000
+
 /**
  * `print` shows text to whoever started the process; the log is for what goes on afterwards.
  *
@@ -81,9 +88,10 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
       clients: clientCertificates(settings),
     })
     for (const warning of certificates.warnings) log.warn(warning)
+    const spool = await openSpoolFile(context)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
-    const ingest = startIngest(context, store, directory)
+    const ingest = startIngest(context, { store, spool, directory })
     const access = await openAccess(settings, directory, log)
     life.started('access', access.stop)
     let listeners: readonly Listener[] = []
@@ -171,11 +179,26 @@ async function openDatabase({ settings, database, log, life, readiness }: Contex
   return store
 }
 
-function startIngest(context: Context, store: Store, directory: DeviceDirectory): Ingest {
+async function openSpoolFile({ settings, life, tally }: Context): Promise<Spool | undefined> {
+  const maxBytes = settings.SPOOL_MAX_MB * MEGABYTE
+  if (maxBytes === 0) return undefined
+  const spool = await openSpool(join(settings.DATA_DIR, 'spool.db'), maxBytes, tally)
+  life.started('spool', spool.close)
+  return spool
+}
+
+/** What ingest is joined with. */
+interface Stores {
+  readonly store: Store
+  readonly spool: Spool | undefined
+  readonly directory: DeviceDirectory
+}
+
+function startIngest(context: Context, stores: Stores): Ingest {
   const { settings, log, tally, life } = context
   const ingest = createIngest({
-    store,
-    directory,
+    ...stores,
+    deadLetters: createDeadLetters(settings.DATA_DIR, log),
     tally,
     log,
     zoneOffsetMinutes: settings.DB_TIME_ZONE,
@@ -207,7 +230,12 @@ async function openBroker(
     maxPacketBytes: settings.MAX_PACKET_BYTES,
     maxKeepAliveSeconds: settings.MAX_KEEPALIVE_S,
   })
-  life.started('broker', () => broker.stop(FINISH_WITHIN_MS), FINISH_WITHIN_MS + 500)
+  const stop = async (): Promise<void> => {
+    const timer = setTimeout(ingest.hurry, HURRY_AFTER_MS)
+    await broker.stop(FINISH_WITHIN_MS)
+    clearTimeout(timer)
+  }
+  life.started('broker', stop, FINISH_WITHIN_MS + 500)
   return broker
 }
 

@@ -5,13 +5,18 @@ import type { Device } from '../store/device.js'
 import type { DeviceDirectory } from '../store/device-directory.js'
 import type { Store } from '../store/store.js'
 import type { Accepted } from './accepted.js'
+import { createAvailability } from './availability.js'
 import { createBatchWriter } from './batch-writer.js'
 import { createBatcher } from './batcher.js'
+import type { DeadLetters } from './dead-letters.js'
 import { decodeReport } from './decode.js'
 import { createDeviceResolver, type Resolved } from './device-resolver.js'
+import { createLiveMarks } from './live-marks.js'
 import { createMessageLog } from './message-log.js'
+import { type Replay, startReplay } from './replay.js'
 import type { RejectReason, Report } from './report.js'
 import { routeTopic } from './route.js'
+import type { Spool } from './spool.js'
 
 /** A published message, as far as ingest is concerned. */
 export interface PublishedMessage {
@@ -26,19 +31,24 @@ export interface PublishedMessage {
 export interface Ingest {
   /**
    * Takes a message if its topic is a device's, and returns whether it did. `settled` is called once:
-   * after the commit, or at once when the message is rejected or dropped. It is never called for a message
+   * after the commit, when the message is on disk in the spool, or at once when it is rejected or dropped. It is never called for a message
    * that is still waiting when ingest stops.
    */
   handle(message: PublishedMessage, settled: () => void): boolean
   /** Resolves when every message taken so far has ended. */
   idle(): Promise<void>
+  /** From now on messages go to the spool rather than to the store, so that they end before the process does. */
+  hurry(): void
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }
 
 /** The parts and settings that ingest is made of. */
 export interface IngestOptions {
-  readonly store: Pick<Store, 'write' | 'lanes'>
+  readonly store: Pick<Store, 'write' | 'lanes' | 'ping'>
+  /** Where messages go while the store is away; none: they wait in memory, as far as there is room. */
+  readonly spool: Spool | undefined
+  readonly deadLetters: DeadLetters
   readonly directory: DeviceDirectory
   readonly tally: Tally
   readonly log: Logger
@@ -50,8 +60,8 @@ export interface IngestOptions {
   readonly keepsHistory: boolean
 }
 
-/** How a message ends: stored, dropped for want of room, or rejected for a reason. */
-type End = 'stored' | 'dropped' | RejectReason
+/** How a message ends: stored, on disk in the spool, dropped for want of room, or rejected for a reason. */
+type End = 'stored' | 'spooled' | 'dropped' | RejectReason
 
 /** A decoded message on its way through the look-up and the queue. */
 interface Arrival {
@@ -82,8 +92,9 @@ export function createIngest(options: IngestOptions): Ingest {
   const messageLog = createMessageLog(options.log)
   const devices = createDeviceResolver({ ...options, signal: stopping.signal })
   const maxQueued = options.maxBatch * MAX_QUEUED_BATCHES
+  const road = createRoad(options, stopping.signal)
   const batcher = createBatcher<Accepted>({
-    write: createBatchWriter({ ...options, signal: stopping.signal }),
+    write: road.write,
     lanes: options.store.lanes,
     flushAfterMs: options.flushAfterMs,
     maxBatch: options.maxBatch,
@@ -102,6 +113,7 @@ export function createIngest(options: IngestOptions): Ingest {
     tally.received += 1
     return (how: End): void => {
       if (how === 'stored') tally.stored += 1
+      else if (how === 'spooled') tally.spooled += 1
       else if (how === 'dropped') tally.dropped += 1
       else countReason(tally.rejected, how)
       messageLog.ended(deviceName, how)
@@ -180,10 +192,33 @@ export function createIngest(options: IngestOptions): Ingest {
         : new Promise((resolve) => {
             idleWaiters.push(resolve)
           }),
+    hurry: road.hurry,
     stop() {
       stopping.abort()
+      road.stop()
       batcher.stop()
     },
+  }
+}
+
+/** The ways to the store: straight there, or by the spool. */
+function createRoad(options: IngestOptions, signal: AbortSignal) {
+  const { spool, log } = options
+  const meanwhile = spool === undefined ? 'nothing is acknowledged' : 'messages go to the spool'
+  const shared = { ...options, availability: createAvailability(log, meanwhile), marks: createLiveMarks() }
+  const replay: Replay | undefined = spool === undefined ? undefined : startReplay({ ...shared, spool })
+  let isInHurry = false
+  return {
+    write: createBatchWriter({
+      ...shared,
+      spooled: () => replay?.wake(),
+      signal,
+      isInHurry: () => isInHurry,
+    }),
+    hurry(): void {
+      isInHurry = true
+    },
+    stop: () => replay?.stop(),
   }
 }
 

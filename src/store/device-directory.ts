@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Device, NewDevice } from './device.js'
 import { createDeviceLookup, NAMES_AT_ONCE } from './device-lookup.js'
@@ -20,6 +21,9 @@ export interface DeviceDirectory {
 /** A disabled device or a changed secret is noticed within this time. */
 const FRESH_FOR_MS = 30_000
 
+/** A database that hangs is away as well; a look-up takes some milliseconds. */
+const ANSWER_WITHIN_MS = 1000
+
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
  * devices can go on reporting (guarantee 2).
@@ -37,12 +41,12 @@ export function createDeviceDirectory(
     perf: clock,
     noDeleteOnStaleGet: true,
     async fetchMethod(name, remembered) {
-      try {
-        return await lookUp(name)
-      } catch (error) {
-        if (remembered === undefined) throw error
-        return remembered
-      }
+      const found = lookUp(name)
+      if (remembered === undefined) return found
+      return firstOf(
+        found.catch(() => remembered),
+        remembered,
+      )
     },
   })
   return {
@@ -71,5 +75,15 @@ export function createDeviceDirectory(
       cache.set(added.deviceId, added)
       return added
     },
+  }
+}
+
+async function firstOf(found: Promise<Device | undefined>, remembered: Device): Promise<Device | undefined> {
+  const answered = new AbortController()
+  const late = delay(ANSWER_WITHIN_MS, remembered, { signal: answered.signal }).catch(() => remembered)
+  try {
+    return await Promise.race([found, late])
+  } finally {
+    answered.abort()
   }
 }

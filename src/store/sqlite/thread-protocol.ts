@@ -21,7 +21,6 @@ export interface CallOf<M extends Method> {
   readonly args: Parameters<Store[M]>
 }
 
-/** One call of any method. */
 /** Any call. */
 export type Call = { [M in Method]: CallOf<M> }[Method]
 
@@ -33,20 +32,19 @@ export type Answer =
 /** The `id` of the answer that says whether the file could be opened. */
 export const OPENED = 0
 
-interface PackedError {
+/** What of a StoreError is sent. */
+export interface PackedError {
   readonly code: StoreErrorCode
   readonly message: string
 }
 
-/** What of an error is passed to the other thread; one that is no StoreError becomes STORE_UNAVAILABLE. */
-/** What of `error` is sent to the other thread. */
+/** What of an error is sent to the other thread; one that is no StoreError becomes STORE_UNAVAILABLE. */
 export function packError(error: unknown): PackedError {
   return error instanceof StoreError
     ? { code: error.code, message: error.message.slice(`${error.code}: `.length) }
     : { code: 'STORE_UNAVAILABLE', message: String(error) }
 }
 
-/** The StoreError that was packed on the other thread. */
 /** The StoreError that was sent. */
 export function unpackError({ code, message }: PackedError): StoreError {
   return new StoreError(code, message)
