@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import { readAclFile } from './auth/acl-file.js'
-import type { Authenticator } from './auth/authenticate.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
-import { type Broker, startBroker } from './broker/broker.js'
+import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
 import { openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { DatabaseAddress } from './config/database-url.js'
@@ -20,6 +19,8 @@ import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally, type Tally } from './metrics/tally.js'
+import { type Presence, startPresence } from './presence/presence.js'
+import { openPresenceMemory } from './presence/presence-memory.js'
 import { createReload, type Reload } from './reload.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import { startHistoryKeeper } from './store/history-keeper.js'
@@ -84,12 +85,14 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
     const ingest = startIngest(context, store, directory)
+    const presence = await openPresence(context, store, ingest)
+    life.started('messages of closing clients', ingest.idle)
     const access = await openAccess(settings, directory, log)
     life.started('access', access.stop)
     let listeners: readonly Listener[] = []
     try {
       await warnOfNamesakes(access, store, log)
-      const broker = await openBroker(context, access.authenticator, ingest)
+      const broker = await openBroker(context, { authenticator: access.authenticator, ingest, presence })
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
@@ -184,21 +187,38 @@ function startIngest(context: Context, store: Store, directory: DeviceDirectory)
     keepsHistory: settings.HISTORY,
   })
   life.started('ingest', ingest.stop)
-  life.started('messages of closing clients', ingest.idle)
   return ingest
+}
+
+async function openPresence(
+  { settings, log, tally, life }: Context,
+  store: Store,
+  ingest: Ingest,
+): Promise<Pick<Presence, 'begin'>> {
+  const memory = await openPresenceMemory(settings.DATA_DIR, log)
+  life.started('memory of presence', memory.close)
+  const presence = startPresence({
+    store,
+    messagesSettled: ingest.settled,
+    memory,
+    offlineAfterMs: settings.OFFLINE_AFTER_S * 1000,
+    isShared: settings.REDIS_URL !== undefined,
+    tally,
+    log,
+  })
+  life.started('presence', presence.stop)
+  return presence
 }
 
 async function openBroker(
   { settings, log, tally, life, readiness }: Context,
-  authenticator: Authenticator,
-  ingest: Ingest,
+  parts: Pick<BrokerOptions, 'authenticator' | 'ingest' | 'presence'>,
 ): Promise<Broker> {
   const sessions = await openSessions(settings.REDIS_URL, log, life.signal)
   life.started('sessions', sessions.close)
   readiness.set('sessions', () => sessions.isReady())
   const broker = await startBroker({
-    authenticator,
-    ingest,
+    ...parts,
     sessions,
     tally,
     log,

@@ -16,14 +16,14 @@ const sources: Sources = new Map(
 /** Every area imports only from areas below it. The last four are leaves: they import leaves alone. */
 const order = [
   ...['main.ts', 'app.ts', 'lifecycle.ts', 'welcome.ts', 'cli', 'listen', 'web', 'broker', 'auth'],
-  ...['ingest', 'store', 'mqtt', 'metrics', 'config', 'log'],
+  ...['ingest', 'presence', 'store', 'mqtt', 'metrics', 'config', 'log'],
 ]
 
 /** Which area (a folder of src, or a file beside them) imports from which. */
 const areaImports: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['app.ts', 'cli', 'store', 'config', 'log'],
   'app.ts': [
-    ...['lifecycle.ts', 'welcome.ts', 'listen', 'web', 'broker', 'auth', 'ingest', 'store'],
+    ...['lifecycle.ts', 'welcome.ts', 'listen', 'web', 'broker', 'auth', 'ingest', 'presence', 'store'],
     ...['metrics', 'config', 'log'],
   ],
   'lifecycle.ts': ['log'],
@@ -34,6 +34,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   broker: ['auth', 'mqtt', 'metrics', 'config', 'log'],
   auth: ['store', 'mqtt', 'config'],
   ingest: ['store', 'metrics', 'log'],
+  presence: ['store', 'metrics', 'log'],
   store: ['config', 'log'],
   metrics: ['log'],
 }

@@ -12,6 +12,7 @@ import type { Connection, Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
 import { createInlet } from './inlet.js'
 import { createLogin, type Login, LoginCode } from './login.js'
+import type { DevicePresence } from './own-device.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
@@ -34,6 +35,7 @@ export interface BrokerOptions {
   readonly authenticator: Authenticator
   readonly ingest: PublishingParts['ingest'] & { idle(): Promise<void> }
   readonly sessions: Sessions
+  readonly presence: DevicePresence
   readonly tally: Tally
   readonly log: Logger
   readonly maxPacketBytes: number
@@ -83,6 +85,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     login: createLogin({
       authenticator: options.authenticator,
       clientIds: createClientIds(sessions.clientIds),
+      presence: options.presence,
       tally,
       faults,
     }),
@@ -118,6 +121,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         turns: createTurns(),
         subscriptions: new Set(),
         identity: undefined,
+        lastMessageAtMs: 0,
         isFull: false,
       }
       connections.set(client, connection)

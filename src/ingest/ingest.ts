@@ -9,6 +9,7 @@ import { createBatchWriter } from './batch-writer.js'
 import { createBatcher } from './batcher.js'
 import { decodeReport } from './decode.js'
 import { createDeviceResolver, type Resolved } from './device-resolver.js'
+import { createInFlight } from './in-flight.js'
 import { createMessageLog } from './message-log.js'
 import type { RejectReason, Report } from './report.js'
 import { routeTopic } from './route.js'
@@ -32,6 +33,8 @@ export interface Ingest {
   handle(message: PublishedMessage, settled: () => void): boolean
   /** Resolves when every message taken so far has ended. */
   idle(): Promise<void>
+  /** Resolves when every message taken before this call has ended, whatever has been taken since. */
+  settled(): Promise<void>
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }
@@ -92,6 +95,7 @@ export function createIngest(options: IngestOptions): Ingest {
     maxQueuedBytes: MAX_QUEUED_BYTES,
   })
   const nextDiscriminator = createCounter(randomInt(2 ** 32))
+  const inFlight = createInFlight()
   const idleWaiters: (() => void)[] = []
   let open = 0
   let lookingUp = 0
@@ -99,6 +103,7 @@ export function createIngest(options: IngestOptions): Ingest {
   /** Counts and logs how a message of `deviceName` ends, once, and then lets its acknowledgement go. */
   const ending = (deviceName: string, settled: () => void) => {
     open += 1
+    const landed = inFlight.begin()
     tally.received += 1
     return (how: End): void => {
       if (how === 'stored') tally.stored += 1
@@ -107,6 +112,7 @@ export function createIngest(options: IngestOptions): Ingest {
       messageLog.ended(deviceName, how)
       settled()
       open -= 1
+      landed()
       if (open === 0) for (const resolve of idleWaiters.splice(0)) resolve()
     }
   }
@@ -180,6 +186,7 @@ export function createIngest(options: IngestOptions): Ingest {
         : new Promise((resolve) => {
             idleWaiters.push(resolve)
           }),
+    settled: inFlight.settled,
     stop() {
       stopping.abort()
       batcher.stop()

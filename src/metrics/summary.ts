@@ -35,6 +35,8 @@ export function summarize(
     connectionsTotal: tally.connectionsTotal,
     connectionsRefused: tally.connectionsRefused,
     loginsFailed: tally.loginsFailed,
+    devicesConnected: tally.devicesConnected,
+    wentOffline: Object.fromEntries(tally.wentOffline),
     received: tally.received,
     stored: tally.stored,
     rejected: Object.fromEntries(tally.rejected),

@@ -42,6 +42,7 @@ export async function startTestBroker(
     authenticator: { authenticate: async (user) => ({ user, access: administratorAccess }) },
     ingest,
     sessions: createMemorySessions(),
+    presence: { begin: () => () => undefined },
     tally,
     log,
     maxPacketBytes: 1_048_576,
