@@ -36,7 +36,7 @@ import { welcomeText } from './welcome.js'
 export interface App {
   /** Resolves when every listener and the store serve; rejects when one cannot, or when `stop` was called. */
   start(): Promise<void>
-  /** Takes over what changed in the files of users, rules and certificates; nothing before all is served. */
+  /** Takes over changed files of users, rules and certificates, as the end of the start does by itself. */
   reload(): Promise<void>
   /** Stops what was started, in reverse order. May be called at any moment; takes 10 s at the most. */
   stop(): Promise<void>
@@ -98,7 +98,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
         life.started(listener.address, listener.close),
       )
-      reload = startReload(context, { access, broker, listeners, certificates })
+      reload = await startReload(context, { access, broker, listeners, certificates })
       api = { authenticator: access.authenticator, store, tally: context.tally, log }
     } finally {
       // Also after a failure: the password is kept nowhere.
@@ -138,7 +138,7 @@ interface Reloadable {
   readonly certificates: Certificates
 }
 
-function startReload({ settings, log, life }: Context, parts: Reloadable): Reload {
+async function startReload({ settings, log, life }: Context, parts: Reloadable): Promise<Reload> {
   const reload = createReload({
     ...parts,
     ...parts.access,
@@ -149,6 +149,8 @@ function startReload({ settings, log, life }: Context, parts: Reloadable): Reloa
   const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
   const watch = reload.watch([passwordPath, aclPath, ...files])
   life.started('watch on files', watch.stop)
+  // While a start waits for Redis, say, the files may have changed, and a SIGHUP may have come.
+  await watch.caughtUp
   return reload
 }
 

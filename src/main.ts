@@ -8,6 +8,12 @@ import { StoreError } from './store/store-error.js'
 
 const readSettings = (): Settings => loadSettings(process.env, process.cwd())
 
+/** Ends the process as if nobody had listened to the signal. */
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+}
+
 /** Runs the server until a signal, and returns the exit code. */
 async function serve(): Promise<number> {
   const settings = readSettings()
@@ -20,22 +26,24 @@ async function serve(): Promise<number> {
   const stop = (signal: NodeJS.Signals): void => {
     if (stopped !== undefined) {
       log.warn({ signal }, 'a second signal; ending at once')
-      // As if nobody had listened, because an exit waits for a thread that is in the middle of a call.
-      process.removeAllListeners(signal)
-      process.kill(process.pid, signal)
+      // An exit would wait for a thread that is in the middle of a call.
+      endBy(signal)
       process.exit(130) // still here: as a container's first process, which the kernel spares
     }
     log.info({ signal }, 'stopping: finishing what was received')
     stopped = app.stop().then(() => {
       log.info('stopped')
-      process.exit(0)
+      // Node 20 aborts when it exits and cannot put back the state of a terminal that has gone.
+      if (signal === 'SIGHUP') endBy(signal)
+      else process.exit(0)
     })
   }
   process.on('SIGTERM', stop).on('SIGINT', stop)
   process.on('SIGHUP', (signal) => {
-    // The same signal tells that the terminal has been closed, which nobody can write to any more.
-    if (wasOnTerminal && !isatty(1)) stop(signal)
-    else void app.reload()
+    // The same signal tells that the terminal has been closed, which nobody can write to any more. The kernel
+    // sends it, and a shell often does as well: the second one means no more than the first.
+    if (!wasOnTerminal || isatty(1)) void app.reload()
+    else if (stopped === undefined) stop(signal)
   })
   try {
     await app.start()

@@ -23,9 +23,19 @@ export interface ReloadParts {
 export interface Reload {
   /** Reads every file again, after a reading that is under way. */
   now(): Promise<void>
-  /** Does so whenever one of the files changes; returns how to end that. */
-  watch(paths: readonly string[]): { stop(): void }
+  /** Does so whenever one of the files changes. */
+  watch(paths: readonly string[]): ReloadWatch
 }
+
+/** A watch on the files that are read again. */
+export interface ReloadWatch {
+  /** Resolves when what changed between the first reading of the files and the watch is in force. */
+  readonly caughtUp: Promise<void>
+  stop(): void
+}
+
+/** Warnings of the start are in the log already. */
+type Occasion = 'start' | 'change'
 
 /**
  * A file that is broken, or gone, changes nothing: what was in force stays, and the log says why. Connected
@@ -36,11 +46,11 @@ export function createReload(parts: ReloadParts): Reload {
   let { certificates } = parts
   let last: Promise<void> = Promise.resolve()
 
-  const renewCertificates = async (): Promise<readonly ConfigError[]> => {
+  const renewCertificates = async (occasion: Occasion): Promise<readonly ConfigError[]> => {
     try {
       certificates = await reloadCertificates(parts.certificateFolder, certificates)
       for (const listener of listeners) listener.renew?.(certificates)
-      for (const warning of certificates.warnings) log.warn(warning)
+      if (occasion === 'change') for (const warning of certificates.warnings) log.warn(warning)
       return []
     } catch (error) {
       if (error instanceof ConfigError) return [error]
@@ -48,24 +58,33 @@ export function createReload(parts: ReloadParts): Reload {
     }
   }
 
-  const reload = async (): Promise<void> => {
+  const reload = async (occasion: Occasion): Promise<void> => {
     const rules = await rulebook.reload()
-    const errors = [...rules.errors, ...(await renewCertificates())]
-    for (const warning of rules.warnings) log.warn(warning)
+    const errors = [...rules.errors, ...(await renewCertificates(occasion))]
+    if (occasion === 'change') for (const warning of rules.warnings) log.warn(warning)
     for (const { message } of errors) log.error(`not taken over, what was in force stays: ${message}`)
     await broker.review((identity, { certificate }) => {
       const isRevoked = certificate && certificates.clients?.isRevoked(certificate.serialNumber)
       return isRevoked === true ? undefined : authenticator.judge(identity)
     })
-    log.info('read again: users, rules and certificates')
+    if (occasion === 'change') log.info('read again: users, rules and certificates')
   }
 
-  const now = (): Promise<void> => {
-    last = last.then(reload).catch((error: unknown) => {
-      log.error({ error: String(error) }, 'a change of the files could not be taken over')
-    })
+  const inTurn = (occasion: Occasion): Promise<void> => {
+    last = last
+      .then(() => reload(occasion))
+      .catch((error: unknown) => {
+        log.error({ error: String(error) }, 'a change of the files could not be taken over')
+      })
     return last
   }
+  const now = (): Promise<void> => inTurn('change')
 
-  return { now, watch: (paths) => watchFiles(paths, () => void now()) }
+  return {
+    now,
+    watch(paths) {
+      const { begun, stop } = watchFiles(paths, () => void now())
+      return { stop, caughtUp: begun.then(() => inTurn('start')) }
+    },
+  }
 }

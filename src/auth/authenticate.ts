@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Device } from '../store/device.js'
 import { type Access, administratorAccess, deviceAccess, ruledAccess } from './access.js'
-import type { Credential, Identity } from './identity.js'
+import { type Credential, deviceOf, type Identity } from './identity.js'
 import type { KnownLogins } from './known-logins.js'
 import type { Lockout } from './lockout.js'
 import type { Rules } from './rulebook.js'
@@ -84,7 +84,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     { address, signal }: LoginRequest,
   ): Promise<Credential | Refusal> => {
     const isKnown = knownLogins.has(user, password, address)
-    const attempt = isKnown ? undefined : await lockout.enter({ user, address }, signal)
+    const enter = () => lockout.enter({ user, address }, signal)
+    const attempt = isKnown ? undefined : await enter()
     if (!isKnown && attempt === undefined) return 'too many failed logins'
     let outcome: 'right' | 'wrong' | 'undecided' = 'undecided'
     try {
@@ -92,6 +93,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       outcome = credential === undefined ? 'wrong' : 'right'
       if (credential !== undefined) knownLogins.add(user, password, address)
       else knownLogins.delete(user, password, address)
+      // It was let past the lockout for what it once was, and counts all the same.
+      if (isKnown && credential === undefined) (await enter())?.end('wrong')
       return credential ?? 'wrong user name or password'
     } finally {
       attempt?.end(outcome)
@@ -117,7 +120,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const { passwords } = rulebook.rules
     const hash = user === undefined ? undefined : passwords.hashText(user)
     if (credential.kind === 'password' && credential.hash !== hash) return undefined
-    if (credential.kind === 'secret' && hash !== undefined) return undefined
+    // A user goes before a device, also one that came later.
+    if (deviceOf(credential) !== undefined && hash !== undefined) return undefined
     const owner = ownerOf(user, credential)
     return {
       user,
@@ -144,7 +148,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 export type Claim = Pick<Identity, 'user' | 'clientId' | 'credential'>
 
 function ownerOf(user: string | undefined, credential: Credential): string {
-  const device = 'device' in credential ? credential.device : undefined
+  const device = deviceOf(credential)
   if (device !== undefined) return `device ${device.id}`
   return user === undefined ? 'anonymous' : `user ${user}`
 }
@@ -154,7 +158,7 @@ export function accessOf(
   { acl, administrator }: Pick<Rules, 'acl' | 'administrator'>,
   { user, clientId, credential }: Claim,
 ): Access {
-  const device = 'device' in credential ? credential.device : undefined
+  const device = deviceOf(credential)
   const view = acl.of({ user, clientId })
   if (device !== undefined) return deviceAccess(device, view)
   return user !== undefined && user === administrator ? administratorAccess : ruledAccess(view)

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import type { Device } from '../store/device.js'
-import type { Identity } from './identity.js'
+import { deviceOf, type Identity } from './identity.js'
 
 /** What a watch needs of the rest. */
 export interface DeviceWatchParts {
@@ -12,6 +12,8 @@ export interface DeviceWatchParts {
     review(judge: (identity: Identity) => Identity | undefined): Promise<void>
   }
   readonly log: Logger
+  /** How long it rests between two looks; 10 s unless told otherwise. */
+  readonly lookEveryMs?: number
 }
 
 /** The stop of a watch. */
@@ -27,20 +29,21 @@ const MINUTE_MS = 60_000
  * Looks again and again at the devices that are connected, and ends the connection of one that was disabled,
  * removed or given another secret or name meanwhile. While the store is away everyone stays.
  */
-export function startDeviceWatch({ devices, clients, log }: DeviceWatchParts): DeviceWatch {
+export function startDeviceWatch(parts: DeviceWatchParts): DeviceWatch {
+  const { devices, clients, log, lookEveryMs = LOOK_EVERY_MS } = parts
   const stopping = new AbortController()
   const limit = createRateLimit(MINUTE_MS, 1)
 
   const look = async (): Promise<void> => {
     const known = new Map<string, Device>()
     for (const identity of clients.identities()) {
-      const device = deviceOf(identity)
+      const device = deviceOf(identity.credential)
       if (device !== undefined) known.set(device.uuid, device)
     }
     if (known.size === 0) return
     const found = await devices.refreshAll([...known.values()])
     const hasChanged = (identity: Identity): boolean => {
-      const device = deviceOf(identity)
+      const device = deviceOf(identity.credential)
       // Who has come since was looked up by its login.
       if (device === undefined || !known.has(device.uuid)) return false
       return !isStill(identity, found.get(device.uuid))
@@ -51,7 +54,7 @@ export function startDeviceWatch({ devices, clients, log }: DeviceWatchParts): D
 
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await delay(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
+      await delay(lookEveryMs, undefined, { signal: stopping.signal }).catch(() => undefined)
       if (stopping.signal.aborted) return
       await look().catch((error: unknown) => {
         if (limit.admit('look') === undefined) return
@@ -69,14 +72,10 @@ export function startDeviceWatch({ devices, clients, log }: DeviceWatchParts): D
   }
 }
 
-function deviceOf({ credential }: Identity): Device | undefined {
-  return 'device' in credential ? credential.device : undefined
-}
-
-/** Whether a login rests on what the store still has. */
+/** Whether a login rests on what the store still has. Its names say whose topics are its own. */
 function isStill({ credential }: Identity, now: Device | undefined): boolean {
-  if (credential.kind === 'certificate') return now?.isActive === true && now.id === credential.device?.id
-  if (credential.kind !== 'secret') return true
-  const { id, deviceId, secret } = credential.device
-  return now?.isActive === true && now.id === id && now.deviceId === deviceId && now.secret === secret
+  const before = deviceOf(credential)
+  if (before === undefined) return true
+  const isSame = now?.isActive === true && now.id === before.id && now.deviceId === before.deviceId
+  return isSame && (credential.kind === 'certificate' || now.secret === before.secret)
 }

@@ -21,3 +21,8 @@ export type Credential =
   | { readonly kind: 'secret'; readonly device: Device }
   /** A client certificate; with the device that bears its name, if one does. */
   | { readonly kind: 'certificate'; readonly device: Device | undefined }
+
+/** The device that somebody has logged in as, if it is one. */
+export function deviceOf(credential: Credential): Device | undefined {
+  return 'device' in credential ? credential.device : undefined
+}

@@ -90,11 +90,18 @@ export async function warnOfNamesakes(
   log: Logger,
 ): Promise<void> {
   const names = [...rulebook.rules.passwords.names()]
-  for (let from = 0; from < names.length; from += LOOKED_UP_AT_ONCE) {
-    const found = await store.findDevices(names.slice(from, from + LOOKED_UP_AT_ONCE))
-    for (const user of found.keys()) {
-      log.warn({ user }, 'a user of passwd has the name of a device: that login is the user, not the device')
+  try {
+    for (let from = 0; from < names.length; from += LOOKED_UP_AT_ONCE) {
+      const found = await store.findDevices(names.slice(from, from + LOOKED_UP_AT_ONCE))
+      for (const user of found.keys()) {
+        log.warn(
+          { user },
+          'a user of passwd has the name of a device: that login is the user, not the device',
+        )
+      }
     }
+  } catch (error) {
+    log.warn({ error: String(error) }, 'cannot look whether users of passwd have the names of devices')
   }
 }
 

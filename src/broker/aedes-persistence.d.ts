@@ -31,6 +31,7 @@ declare module 'aedes-persistence-redis/asyncPersistence.js' {
       client: { readonly id: string },
       packet: { readonly messageId: number },
     ): Promise<object>
+    addSubscriptions(client: { readonly id: string }, subscriptions: readonly object[]): Promise<unknown>
     removeSubscriptions(client: { readonly id: string }, filters: readonly string[]): Promise<unknown>
     /** The retained messages that match any of the filters. */
     createRetainedStreamCombi(patterns: readonly string[]): AsyncIterable<unknown>

@@ -9,7 +9,9 @@ import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
 import { createClientIds } from './client-ids.js'
 import type { Connection, Peer } from './connection.js'
+import { orderEmissions } from './emission-order.js'
 import { createFaultLog } from './fault-log.js'
+import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import type { DevicePresence } from './own-device.js'
@@ -53,12 +55,16 @@ const QUEUE_BEFORE_CONNACK = 10_000
 
 const LOGIN_REFUSED = 'the login was refused'
 
+/** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
+const REFUSED = 0x80
+
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
 const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
 
-/** Aedes with an acknowledgement for publishes that go nowhere. */
+/** Aedes with an acknowledgement for publishes that go nowhere, and none that is lost because another overtook it. */
 class DroppingAedes extends Aedes {
   readonly #dropped = new WeakSet<PublishPacket>()
+  readonly #order = orderEmissions(this)
 
   /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
   drop(packet: PublishPacket): void {
@@ -68,8 +74,18 @@ class DroppingAedes extends Aedes {
   /** Aedes itself calls this with the client between packet and callback. */
   override publish(packet: PublishPacket, ...rest: unknown[]): void {
     const done = rest.at(-1)
-    if (!this.#dropped.has(packet)) Reflect.apply(super.publish, this, [packet, ...rest])
-    else if (typeof done === 'function') setImmediate(() => done())
+    const call = (...results: unknown[]): void => (typeof done === 'function' ? done(...results) : undefined)
+    if (this.#dropped.has(packet)) {
+      setImmediate(call)
+      return
+    }
+    const brokerCounter = this.#order.next()
+    const published = (...results: unknown[]): void => {
+      this.#order.giveUp(brokerCounter) // it may have failed before it was emitted
+      call(...results)
+    }
+    const others = typeof done === 'function' ? rest.slice(0, -1) : rest
+    Reflect.apply(super.publish, this, [{ ...packet, brokerCounter }, ...others, published])
   }
 }
 
@@ -79,6 +95,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
+  const forget = createForgetting(sessions, faults)
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
@@ -95,6 +112,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     // A refused login has had its line.
     if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
   }
+  aedes.on('subscribe', (subscriptions, client) => {
+    // Aedes stores all of a SUBSCRIBE in the session when some of it is granted.
+    const refused = subscriptions.filter(({ qos }) => Number(qos) === REFUSED).map(({ topic }) => topic)
+    if (!client.clean && refused.length > 0) forget(client.id, connections.get(client)?.peer, refused)
+  })
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
@@ -132,7 +154,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       })
     },
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
-    review: (judge) => reviewConnections({ connections: open.values(), sessions, faults }, judge),
+    review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
     async stop(withinMs) {
       for (const connection of open.values()) connection.inlet.hold(true)
       await Promise.race([settle(ingest, open), delay(withinMs, undefined, { ref: false })])

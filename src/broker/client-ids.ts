@@ -6,7 +6,7 @@ export interface ClientIds {
    * Gives a client id to a connection, which takes over from another of the same owner [MQTT-3.1.4-2];
    * `false` when another user's connection holds it. It is held until the connection closes.
    */
-  claim(clientId: string, owner: string, connection: Connection): Promise<boolean>
+  claim(clientId: string, owner: string, connection: Pick<Connection, 'signal'>): Promise<boolean>
 }
 
 /** Client ids as several instances see them; see `Sessions`. */
@@ -18,7 +18,7 @@ export interface SharedClientIds {
 }
 
 interface Holder {
-  readonly connection: Connection
+  readonly connection: Pick<Connection, 'signal'>
   readonly owner: string
 }
 
@@ -44,7 +44,11 @@ export function createClientIds(shared: SharedClientIds | undefined): ClientIds 
       if (isOthers()) return false
       if (shared !== undefined && !(await shared.claim(clientId, owner))) return false
       // Another may have come first while the other instances were asked.
-      if (isOthers() || connection.signal.aborted) return false
+      if (isOthers()) return false
+      if (connection.signal.aborted) {
+        if (!holders.has(clientId)) shared?.release(clientId)
+        return false
+      }
       hold(clientId, { connection, owner })
       return true
     },

@@ -1,3 +1,4 @@
+import { deviceOf } from '../auth/identity.js'
 import type { Connection } from './connection.js'
 
 /** Who wants to know when devices come and go. */
@@ -20,8 +21,8 @@ export interface DevicePresence {
 /** Tells of a connection on which someone has logged in, if that is a device. */
 export function tellPresence(connection: Connection, presence: DevicePresence): void {
   const { identity, inlet, signal } = connection
-  const device = identity !== undefined && 'device' in identity.credential && identity.credential.device
-  if (!device || signal.aborted) return
+  const device = identity === undefined ? undefined : deviceOf(identity.credential)
+  if (device === undefined || signal.aborted) return
   const ended = presence.begin(device.id, {
     silenceLimitMs: inlet.silenceLimitMs,
     lastActiveMs: () => Math.max(inlet.lastReadAtMs, connection.lastMessageAtMs),

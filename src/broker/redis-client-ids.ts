@@ -11,6 +11,10 @@ const RENEW_EVERY_MS = 20_000
 /** Lets go of a key that still has this value, and of no other (Redis manual, SET, "Patterns"). */
 const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
 
+/** Keeps a key, and makes one that has run out, but takes nothing from an instance that has taken over. */
+const RENEW = `local value = redis.call('get', KEYS[1])
+if not value or value == ARGV[1] then redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`
+
 /**
  * The client ids that the instances hold, each as a key whose value names instance and owner. While Redis is
  * away a claim waits for it.
@@ -22,7 +26,7 @@ export function createRedisClientIds(redis: Redis): SharedClientIds & { stop(): 
 
   const renew = (): void => {
     const pipeline = redis.pipeline()
-    for (const [clientId, value] of held) pipeline.set(keyOf(clientId), value, 'PX', HELD_FOR_MS)
+    for (const [clientId, value] of held) pipeline.eval(RENEW, 1, keyOf(clientId), value, HELD_FOR_MS)
     pipeline.exec().catch(() => undefined) // the next one comes, and errors of the connection are in the log
   }
   const timer = setInterval(renew, RENEW_EVERY_MS)

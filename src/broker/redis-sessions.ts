@@ -17,8 +17,24 @@ const PACKET_TTL_S = 604_800
 
 const MINUTE_MS = 60_000
 
-/** Aedes pipes retained messages to their subscriber, and this package returns them as a plain iterable. */
+/** The package, with what Aedes expects of it otherwise. */
 class StreamingRedisPersistence extends RedisPersistence {
+  readonly #adding = new WeakMap<readonly object[], Promise<unknown>>()
+
+  /**
+   * Aedes stores all filters of a SUBSCRIBE once for each that it grants, at the same time. The package would
+   * tell but the last of these that it is done, so that the SUBACK never went.
+   */
+  override addSubscriptions(
+    client: { readonly id: string },
+    subscriptions: readonly object[],
+  ): Promise<unknown> {
+    const adding = this.#adding.get(subscriptions) ?? super.addSubscriptions(client, subscriptions)
+    this.#adding.set(subscriptions, adding)
+    return adding
+  }
+
+  /** Aedes pipes retained messages to their subscriber, and this package returns them as a plain iterable. */
   override createRetainedStreamCombi(patterns: readonly string[]): Readable {
     return Readable.from(super.createRetainedStreamCombi(patterns))
   }

@@ -3,7 +3,7 @@ import { noAccess } from '../auth/access.js'
 import type { Identity } from '../auth/identity.js'
 import type { Connection, Peer } from './connection.js'
 import type { FaultLog } from './fault-log.js'
-import type { Sessions } from './sessions.js'
+import type { Forget } from './forget-subscriptions.js'
 
 /** Who a connected client is by what is in force now; `undefined`: it would no longer be let in. */
 export type Judge = (identity: Identity, peer: Peer) => Identity | undefined
@@ -11,7 +11,7 @@ export type Judge = (identity: Identity, peer: Peer) => Identity | undefined
 /** What a review needs. */
 export interface ReviewParts {
   readonly connections: Iterable<Connection>
-  readonly sessions: Pick<Sessions, 'unsubscribe'>
+  readonly forget: Forget
   readonly faults: FaultLog
 }
 
@@ -24,7 +24,7 @@ const JUDGED_AT_ONCE = 200
  * way to tell a client that it is no longer subscribed; the next SUBSCRIBE is answered 0x80.
  */
 export async function reviewConnections(
-  { connections, sessions, faults }: ReviewParts,
+  { connections, forget, faults }: ReviewParts,
   judge: Judge,
 ): Promise<void> {
   let judged = 0
@@ -39,7 +39,7 @@ export async function reviewConnections(
       faults.fault(before.clientId, connection.peer, reason)
       connection.stream.destroy()
     }
-    if (lost.length > 0) await sessions.unsubscribe(before.clientId, lost)
+    if (lost.length > 0) forget(before.clientId, connection.peer, lost)
     judged += 1
     if (judged % JUDGED_AT_ONCE === 0) await nextTurn()
   }

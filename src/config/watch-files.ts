@@ -3,6 +3,8 @@ import { errorCode } from './replace-file.js'
 
 /** A watch on some files. */
 export interface FileWatch {
+  /** Resolves when the first look is over: what changes from then on is reported. */
+  readonly begun: Promise<void>
   stop(): void
 }
 
@@ -17,7 +19,11 @@ const LOOK_EVERY_MS = 250
  * Calls `changed` when one of the files has been written, replaced, made or removed. A file that is being
  * written is left alone until it rests: `mosquitto_passwd` and editors write in several steps.
  */
-export function watchFiles(paths: readonly string[], changed: () => void): FileWatch {
+export function watchFiles(
+  paths: readonly string[],
+  changed: () => void,
+  lookEveryMs: number = LOOK_EVERY_MS,
+): FileWatch {
   let reported: string | undefined
   let before: string | undefined
   let isStopped = false
@@ -31,12 +37,12 @@ export function watchFiles(paths: readonly string[], changed: () => void): FileW
       changed()
     }
     before = seen
-    timer = setTimeout(() => void look(), LOOK_EVERY_MS)
+    timer = setTimeout(() => void look(), lookEveryMs)
   }
 
   let timer: NodeJS.Timeout | undefined
-  void look()
   return {
+    begun: look(),
     stop() {
       isStopped = true
       clearTimeout(timer)

@@ -9,6 +9,9 @@ export interface LogSettings {
   readonly LOG_FORMAT: 'pretty' | 'json' | undefined
 }
 
+/** Characters that wait for a full disk to have room again; lines beyond are dropped. */
+const MAX_UNWRITTEN = 1_048_576
+
 /**
  * The process's log on standard output: JSON lines, or text for people where it is a terminal. Written
  * synchronously, so that the last line before an end is there.
@@ -25,7 +28,12 @@ export function createLogger(settings: LogSettings): Logger {
 }
 
 function destination(format: 'pretty' | 'json'): DestinationStream {
-  if (format === 'json') return pino.destination({ fd: 1, sync: true })
+  if (format === 'json') {
+    const output = pino.destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN })
+    // A terminal that has gone, or a full disk, is no reason to end.
+    output.on('error', () => undefined)
+    return output
+  }
   return pretty({
     destination: 1,
     sync: true,

@@ -66,6 +66,22 @@ describe('Two servers on one Redis', () => {
 })
 
 describe('Redis', () => {
+  it('[MQTT-3.8.4-1] that keeps a session has a SUBSCRIBE of several filters answered, and all of them kept', async () => {
+    const redis = await startRedis()
+    const server = await startServer({ REDIS_URL: redis.url })
+    const session = { clientId: 'with several filters', clean: false }
+    const before = await connectTo(server, session)
+    const granted = await before.subscribeAsync(['a', 'b', 'c'], { qos: 1 })
+    expect(granted.map(({ qos }) => qos)).toEqual([1, 1, 1])
+    await before.endAsync()
+    const sender = await connectTo(server)
+    for (const topic of ['a', 'b', 'c']) await sender.publishAsync(topic, topic, { qos: 2 })
+    const url = `mqtt://127.0.0.1:${server.port('mqtt')}`
+    const back = connect(url, { ...ADMINISTRATOR, ...session, reconnectPeriod: 0 })
+    onTestFinished(() => void back.end(true))
+    expect(await messages(back, 3)).toEqual(['a', 'b', 'c'])
+  })
+
   it('that refuses the password stops the start with 1 and a line that does not show it', async () => {
     const redis = await startRedis({ password: 'right' })
     const REDIS_URL = redis.url.replace('right', 'hidden')

@@ -66,12 +66,21 @@ describe('passwords', () => {
     expect(await running).toBe(true)
   })
 
-  it('spend PBKDF2 on a user who does not exist, as on one who does', async () => {
+  it('check unknown users in a line of their own, where they keep no user waiting', async () => {
     const passwords = createPasswords({ users }, onePlace)
-    await passwords.verify('eve', right)
-    const running = passwords.verify('eve', right)
-    await expect(passwords.verify('ann', right)).rejects.toMatchObject(busy)
-    expect(await running).toBe(false)
+    let isWanted = true
+    const strangers = Array.from({ length: 102 }, (_, number) =>
+      passwords.verify(`stranger ${number}`, right, () => isWanted),
+    )
+    const ended: string[] = []
+    for (const stranger of strangers.slice(0, 101)) stranger.then(() => ended.push('a stranger in line'))
+    // Beyond 100 that wait, the next one is told at once.
+    expect(await strangers[101]).toBe(false)
+    expect(ended).toEqual([])
+    expect(await passwords.verify('ann', right)).toBe(true)
+    expect(ended.length).toBeLessThan(strangers.length / 2)
+    isWanted = false
+    expect(new Set(await Promise.all(strangers))).toEqual(new Set([false]))
   })
 
   it('spend on an unknown user what the users of the file cost', async () => {

@@ -132,7 +132,8 @@ describe('A device on a running server', () => {
     const { stdout } = await damselfly(server.folder, ['device', 'list', '--json'])
     expect(JSON.parse(stdout)).toMatchObject([{ uuid: device.uuid, sensors: [{ sensor_value: '21.5' }] }])
     const lines = server.log.filter(({ msg }) => msg === 'a publish was denied')
-    expect(lines).toMatchObject([{ client: device.uuid, user: device.deviceId, topic, rules: 'device' }])
+    const rule = 'no rule allows it'
+    expect(lines).toMatchObject([{ client: device.uuid, user: device.deviceId, topic, rule }])
   })
 
   it("has its will delivered on its own topic, and not on another device's", async () => {

@@ -94,6 +94,13 @@ const cases: { readonly [Name in SettingName]: Case<Settings[Name]> } = {
   },
   MQTT_PASSWORD: text(undefined),
   ALLOW_ANONYMOUS: { absent: false, takes: switches, refuses: ['yes', 'TRUE', '2'], expected: SWITCH },
+  TLS_REQUIRE_CLIENT_CERT: { absent: false, takes: switches, refuses: ['yes', 'True'], expected: SWITCH },
+  TLS_IDENTITY_AS_USERNAME: { absent: false, takes: switches, refuses: ['yes', 'ON'], expected: SWITCH },
+  LOGIN_FAILURES: integer(10, 1, 1_000_000),
+  LOGIN_REFUSE_AFTER: integer(15, 1, 1_000_000),
+  LOGIN_WINDOW_S: integer(60, 1, 86_400),
+  LOGIN_DELAY_MS: integer(1000, 0, 30_000),
+  LOGIN_REFUSE_S: integer(300, 1, 86_400),
   UNKNOWN_DEVICES: {
     absent: undefined,
     takes: { register: 'register', reject: 'reject' },

@@ -21,11 +21,16 @@ async function directory() {
         if (state.isAway) throw new StoreError('STORE_UNAVAILABLE', 'away for this test')
         return store.findDevice(name)
       },
+      findDevices: async (names) => {
+        state.asked += 1
+        if (state.isAway) throw new StoreError('STORE_UNAVAILABLE', 'away for this test')
+        return store.findDevices(names)
+      },
     },
-    10,
+    1000,
     { now: () => state.nowMs },
   )
-  return { devices, state, database }
+  return { devices, state, store, database }
 }
 
 const device = { uuid: 'u', deviceId: 'd', secret: 's', isActive: true }
@@ -73,4 +78,70 @@ test('a device that was just added is known', async () => {
   expect(devices.peek('u2')).toBe(added)
   expect(devices.peek('d2')).toBe(added)
   expect(state.asked).toBe(0)
+})
+
+test('devices that are looked at all at once are remembered as the store has them now', async () => {
+  const { devices, state, store } = await directory()
+  const [one, two] = [
+    await devices.find('u'),
+    await devices.add({ uuid: 'u2', deviceId: 'd2', name: 'n', secret: 's' }),
+  ]
+  if (one === undefined) throw new Error('the device is there')
+  await store.setSecret(one.id, 'new')
+  state.asked = 0
+  const found = await devices.refreshAll([one, two])
+  expect(found).toEqual(
+    new Map([
+      ['u', { ...one, secret: 'new' }],
+      ['u2', two],
+    ]),
+  )
+  for (const name of ['u', 'd']) expect(await devices.find(name)).toEqual({ ...one, secret: 'new' })
+  expect(await devices.find('d2')).toEqual(two)
+  expect(state.asked).toBe(1)
+})
+
+test('a device that is gone when all are looked at is forgotten under both names', async () => {
+  const { devices, store } = await directory()
+  const one = await devices.find('u')
+  if (one === undefined) throw new Error('the device is there')
+  await devices.find('d')
+  await store.removeDevice(one.id)
+  expect(devices.peek('u')).toBeDefined()
+  expect(await devices.refreshAll([one])).toEqual(new Map())
+  expect([devices.peek('u'), devices.peek('d')]).toEqual([undefined, undefined])
+})
+
+test('a device that has another device_id when all are looked at is forgotten under the old one', async () => {
+  const { devices, database } = await directory()
+  const one = await devices.find('u')
+  if (one === undefined) throw new Error('the device is there')
+  await devices.find('d')
+  await database.query("UPDATE device_main SET device_id = 'renamed' WHERE uuid = 'u'")
+  expect((await devices.refreshAll([one])).get('u')).toEqual({ ...one, deviceId: 'renamed' })
+  expect(devices.peek('u')).toEqual({ ...one, deviceId: 'renamed' })
+  expect(devices.peek('d')).toBe(undefined)
+})
+
+test('more devices than one statement takes are looked at in several', async () => {
+  const { devices, state, store } = await directory()
+  const known = await Promise.all(
+    Array.from({ length: 501 }, (_, index) =>
+      store.addDevice({ uuid: `uuid ${index}`, deviceId: `id ${index}`, name: 'n', secret: 's' }),
+    ),
+  )
+  const found = await devices.refreshAll(known)
+  expect(state.asked).toBe(2)
+  expect([...found.values()]).toEqual(known)
+  expect(await devices.refreshAll([])).toEqual(new Map())
+  expect(state.asked).toBe(2)
+})
+
+test('while the store is away nothing is said of all, and what was known stays known', async () => {
+  const { devices, state } = await directory()
+  const one = await devices.find('u')
+  if (one === undefined) throw new Error('the device is there')
+  state.isAway = true
+  await expect(devices.refreshAll([one])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  expect(devices.peek('u')).toEqual(one)
 })

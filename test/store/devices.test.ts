@@ -66,6 +66,40 @@ describe.each(['mysql', 'sqlite'] as const)('A device in the %s store', (kind) =
     expect(await store.findDevice(name)).toMatchObject({ id: byUuid.id })
   })
 
+  test('is found among many names, by each of its own, as it is found alone', async () => {
+    const devices = [await store.addDevice(anyDevice()), await store.addDevice(anyDevice())]
+    const names = devices.flatMap(({ uuid, deviceId }) => [uuid, deviceId])
+    const strangers = Array.from({ length: 500 }, () => randomUUID())
+    const found = await store.findDevices([...strangers, ...names, ...names])
+    expect([...found.keys()].sort()).toEqual([...names].sort())
+    for (const name of names) expect(found.get(name)).toEqual(await store.findDevice(name))
+    expect(await store.findDevices(strangers)).toEqual(new Map())
+    expect(await store.findDevices([])).toEqual(new Map())
+  })
+
+  test('is not found among many names that differ from its own, nor hidden by odd ones', async () => {
+    const given = { ...anyDevice(), uuid: 'many-é', deviceId: 'many-id-é' }
+    const device = await store.addDevice(given)
+    const others = ['MANY-é', 'many-é ', 'many-e', 'many-_', '%', 'MANY-ID-é', 'many-id-é\t', 'many-é\0']
+    const odd = ['', ' ', '温', '😀', '\ud83d', `'"\\`, 'x'.repeat(70_000), '__proto__']
+    const found = await store.findDevices([...others, ...odd, given.uuid])
+    expect(found).toEqual(new Map([[given.uuid, device]]))
+  })
+
+  test("is found among many by its uuid before another one's device_id", async () => {
+    const [name, another] = [randomUUID(), randomUUID()]
+    const byDeviceId = await store.addDevice({ ...anyDevice(), deviceId: name })
+    const byUuid = await store.addDevice({ ...anyDevice(), uuid: name, deviceId: another })
+    const found = await store.findDevices([another, byDeviceId.uuid, name])
+    expect(found).toEqual(
+      new Map([
+        [another, byUuid],
+        [byDeviceId.uuid, byDeviceId],
+        [name, byUuid],
+      ]),
+    )
+  })
+
   test('conflicts with one of the same uuid or device_id', async () => {
     const given = anyDevice()
     await store.addDevice(given)

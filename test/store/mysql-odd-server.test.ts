@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { Store } from '#src/store/store.js'
 import { addAnyDevice, batchOf, newest, reading, report, seen } from '../support/batches.js'
 import { type RunningMariadb, startMariadb } from '../support/mariadb.js'
@@ -38,6 +38,28 @@ test('Text keeps its quotes and backslashes, whatever sql_mode the server starts
   expect((await store.reportDevice(device.id))?.sensors).toMatchObject([
     { sensor_unit: `'"\\°`, sensor_type: `\\'; DROP` },
   ])
+})
+
+test('A name that a latin1 column cannot hold is of no device, and hides no other', async () => {
+  const ours = await mysqlDatabase(mariadb)
+  await ours.open().then((first) => first.close())
+  await ours.query(
+    `ALTER TABLE device_main MODIFY uuid VARCHAR(36) CHARACTER SET latin1 NOT NULL,
+       MODIFY device_id VARCHAR(50) CHARACTER SET latin1 NOT NULL`,
+  )
+  const latin1 = await ours.open()
+  onTestFinished(latin1.close)
+  const device = await latin1.addDevice({ uuid: 'é-1', deviceId: 'one', name: 'n', secret: 's' })
+  for (const odd of ['温室', '😀', '\ud83d', '?', '??', 'É-1', 'é-1 ']) {
+    expect(await latin1.findDevice(odd), odd).toBe(undefined)
+    const found = await latin1.findDevices([odd, 'é-1', 'nobody', 'one'])
+    expect(found, odd).toEqual(
+      new Map([
+        ['é-1', device],
+        ['one', device],
+      ]),
+    )
+  }
 })
 
 test("CURRENT_TIMESTAMP is in the columns' zone, not the server's", async () => {

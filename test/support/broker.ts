@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { administratorAccess } from '#src/auth/access.js'
+import type { Authenticator } from '#src/auth/authenticate.js'
 import { type Broker, startBroker } from '#src/broker/broker.js'
 import { createMemorySessions } from '#src/broker/memory-sessions.js'
 import { createIngest, type IngestOptions } from '#src/ingest/ingest.js'
@@ -39,7 +40,7 @@ export async function startTestBroker(
     ...options,
   })
   const broker = await startBroker({
-    authenticator: { authenticate: async (user) => ({ user, access: administratorAccess }) },
+    authenticator: everyone,
     ingest,
     sessions: createMemorySessions(),
     presence: { begin: () => () => undefined },
@@ -55,6 +56,18 @@ export async function startTestBroker(
     ingest.stop()
   })
   return { port: listener.port, broker, tally }
+}
+
+/** Lets everyone do everything, in any session. */
+const everyone: Authenticator = {
+  authenticate: async ({ user, clientId }) => ({
+    user,
+    clientId,
+    owner: 'everyone',
+    credential: { kind: 'none' },
+    access: administratorAccess,
+  }),
+  judge: (identity) => identity,
 }
 
 /** `store`, whose every write takes as long as `before` does first. */

@@ -18,9 +18,13 @@ export interface RawClient {
   readonly closed: Promise<unknown>
 }
 
-/** Connects to 127.0.0.1 until the running test is over. */
-export async function connectRaw(port: number, options: Partial<IConnectPacket> = {}): Promise<RawClient> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+/** Connects to 127.0.0.1, from `localAddress`, until the running test is over. */
+export async function connectRaw(
+  port: number,
+  options: Partial<IConnectPacket> = {},
+  localAddress = '127.0.0.1',
+): Promise<RawClient> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
   onTestFinished(() => {
     socket.destroy()
   })

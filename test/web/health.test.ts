@@ -4,8 +4,10 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createReadiness, type Readiness } from '#src/web/readiness.js'
 import { startWeb } from '#src/web/web.js'
 
+const onlyHealth = (readiness: Readiness) => ({ readiness, api: () => undefined })
+
 async function serve(readiness: Readiness): Promise<string> {
-  const web = await startWeb('127.0.0.1', 0, { readiness, api: () => undefined })
+  const web = await startWeb('127.0.0.1', 0, onlyHealth(readiness))
   onTestFinished(() => web.stop())
   return web.address
 }
@@ -78,14 +80,14 @@ describe('The HTTP server', () => {
 
   it('says which setting is wrong when its port is taken', async () => {
     const port = Number(new URL(await serve(workingParts())).port)
-    await expect(startWeb('127.0.0.1', port, workingParts())).rejects.toMatchObject({
+    await expect(startWeb('127.0.0.1', port, onlyHealth(workingParts()))).rejects.toMatchObject({
       code: 'CONFIG_CONFLICT',
       message: expect.stringContaining(`HTTP_PORT = ${port}, BIND_ADDRESS = 127.0.0.1`),
     })
   })
 
   it('stops although a client is in the middle of a request', async () => {
-    const web = await startWeb('127.0.0.1', 0, workingParts())
+    const web = await startWeb('127.0.0.1', 0, onlyHealth(workingParts()))
     const socket = connect(Number(new URL(web.address).port), '127.0.0.1')
     onTestFinished(() => void socket.destroy())
     socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\n')

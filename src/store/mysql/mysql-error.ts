@@ -13,8 +13,8 @@ interface Failure {
 const DUPLICATE_KEY = 1062
 const LOCK_WAIT_TIMEOUT = 1205
 const DEADLOCK = 1213
-/** "Illegal mix of collations" of MariaDB, "Impossible string conversion" of MySQL 8. */
-const UNLIKE_COLUMN: ReadonlySet<number> = new Set([1267, 3988])
+/** "Illegal mix of collations" of MariaDB, of two texts, three and more; "Impossible string conversion" of MySQL 8. */
+const UNLIKE_COLUMN: ReadonlySet<number> = new Set([1267, 1270, 1271, 3988])
 
 /**
  * Refusals of the content outside SQLSTATE classes 22 and 23: 1153 packet too large, 1265 data truncated,
