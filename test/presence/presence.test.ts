@@ -139,6 +139,7 @@ describe('A device with a connection of its own', () => {
     const end = presence.begin(id, connectionAt(clock))
     await tickAfter(SECOND_MS)
     presence.begin(id, connectionAt(clock))
+    await tickAfter(SECOND_MS)
     end()
     await store.write(batchOf({ devices: [{ deviceId: id, seenAtMs: clock.now(), isOnline: false }] }))
     await tickAfter(SECOND_MS)
