@@ -420,15 +420,22 @@ describe('While the database is away', () => {
 describe('What is written', () => {
   it('comes after the messages that were taken before; who comes back meanwhile was never away', async () => {
     let settled = Promise.resolve()
-    const { presence, clock, tickAfter } = await start({ messagesSettled: () => settled })
+    let asked = createSignal()
+    const messagesSettled = () => {
+      asked.give()
+      return settled
+    }
+    const { presence, clock, tickAfter } = await start({ messagesSettled })
     const [gone, back] = [await addAnyDevice(store), await addAnyDevice(store)]
     const ends = [gone, back].map(({ id }) => presence.begin(id, connectionAt(clock)))
     await tickAfter(SECOND_MS)
     for (const end of ends) end()
     const { given, give } = createSignal()
     settled = given
+    asked = createSignal()
     const ticked = tickAfter(5 * SECOND_MS)
-    await Promise.race([ticked, store.ping()])
+    await asked.given
+    await store.ping() // which is done after whatever was asked of the store
     expect(await record.of(gone.id)).toEqual([1])
     presence.begin(back.id, connectionAt(clock))
     give()
@@ -436,6 +443,29 @@ describe('What is written', () => {
     await tickAfter(SECOND_MS)
     expect(await record.of(gone.id)).toEqual([1, 0])
     expect(await record.of(back.id)).toEqual([1])
+  })
+
+  it('is not taken for what has come since', async () => {
+    let comeBack = (): void => undefined
+    const slow = {
+      findSilent: store.findSilent,
+      setPresence: (changes: Parameters<Store['setPresence']>[0]) => {
+        comeBack()
+        return store.setPresence(changes)
+      },
+    }
+    const { presence, clock, tickAfter } = await start({ store: slow })
+    const { id } = await addAnyDevice(store)
+    const end = presence.begin(id, connectionAt(clock))
+    await tickAfter(SECOND_MS)
+    end()
+    comeBack = () => {
+      comeBack = () => undefined
+      presence.begin(id, connectionAt(clock))
+    }
+    await tickAfter(5 * SECOND_MS)
+    await tickAfter(SECOND_MS)
+    expect(await record.of(id)).toEqual([1, 0, 1])
   })
 
   it('takes one statement for a thousand devices', async () => {
