@@ -1,18 +1,15 @@
 import { join } from 'node:path'
 import { readAclFile } from './auth/acl-file.js'
-import type { Authenticator } from './auth/authenticate.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
-import { type Broker, startBroker } from './broker/broker.js'
+import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
 import { openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
-import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
-import { createDeadLetters } from './ingest/dead-letters.js'
-import { createIngest, type Ingest } from './ingest/ingest.js'
-import { openSpool, type Spool } from './ingest/spool.js'
-import { createLifecycle, type Lifecycle } from './lifecycle.js'
+import type { Context } from './context.js'
+import type { Ingest } from './ingest/ingest.js'
+import { createLifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
@@ -21,15 +18,12 @@ import { listenOnAll } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
-import { createTally, type Tally } from './metrics/tally.js'
+import { createTally } from './metrics/tally.js'
 import { createReload, type Reload } from './reload.js'
+import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
-import { startHistoryKeeper } from './store/history-keeper.js'
-import { openStore } from './store/open-store.js'
-import type { Store } from './store/store.js'
-import { waitForStore } from './store/wait-for-store.js'
 import type { ApiParts } from './web/device-api.js'
-import { createReadiness, type Readiness } from './web/readiness.js'
+import { createReadiness } from './web/readiness.js'
 import { startWeb } from './web/web.js'
 import { welcomeText } from './welcome.js'
 
@@ -43,23 +37,11 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** What every part is made with. */
-interface Context {
-  readonly settings: Settings
-  readonly database: DatabaseAddress
-  readonly log: Logger
-  readonly tally: Tally
-  readonly life: Lifecycle
-  readonly readiness: Readiness
-}
-
 /** What received messages may take to be stored when the server stops; the rest stays unacknowledged. */
 const FINISH_WITHIN_MS = 5000
 
 /** After this much of that time the spool is quicker than the database. */
 const HURRY_AFTER_MS = 2000
-
-const MEGABYTE = 1_000_000
 
 /**
  * `print` shows text to whoever started the process; the log is for what goes on afterwards.
@@ -92,12 +74,14 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
     const ingest = startIngest(context, { store, spool, directory })
+    const presence = await openPresence(context, store, ingest)
+    life.started('messages of closing clients', ingest.idle)
     const access = await openAccess(settings, directory, log)
     life.started('access', access.stop)
     let listeners: readonly Listener[] = []
     try {
       await warnOfNamesakes(access, store, log)
-      const broker = await openBroker(context, access.authenticator, ingest)
+      const broker = await openBroker(context, { authenticator: access.authenticator, ingest, presence })
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
@@ -169,61 +153,15 @@ async function serveWeb(
   return web.address
 }
 
-async function openDatabase({ settings, database, log, life, readiness }: Context): Promise<Store> {
-  const open = (): Promise<Store> => openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
-  const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
-  life.started('store', store.close)
-  readiness.set('store', () => store.ping().then(() => true))
-  const historyKeeper = startHistoryKeeper(store, settings.HISTORY_DAYS, log)
-  life.started('history keeper', historyKeeper.stop)
-  return store
-}
-
-async function openSpoolFile({ settings, life, tally }: Context): Promise<Spool | undefined> {
-  const maxBytes = settings.SPOOL_MAX_MB * MEGABYTE
-  if (maxBytes === 0) return undefined
-  const spool = await openSpool(join(settings.DATA_DIR, 'spool.db'), maxBytes, tally)
-  life.started('spool', spool.close)
-  return spool
-}
-
-/** What ingest is joined with. */
-interface Stores {
-  readonly store: Store
-  readonly spool: Spool | undefined
-  readonly directory: DeviceDirectory
-}
-
-function startIngest(context: Context, stores: Stores): Ingest {
-  const { settings, log, tally, life } = context
-  const ingest = createIngest({
-    ...stores,
-    deadLetters: createDeadLetters(settings.DATA_DIR, log),
-    tally,
-    log,
-    zoneOffsetMinutes: settings.DB_TIME_ZONE,
-    unknownDevices: unknownDevices(context),
-    acknowledges: settings.INGEST_ACK,
-    flushAfterMs: settings.INGEST_FLUSH_MS,
-    maxBatch: settings.INGEST_BATCH,
-    keepsHistory: settings.HISTORY,
-  })
-  life.started('ingest', ingest.stop)
-  life.started('messages of closing clients', ingest.idle)
-  return ingest
-}
-
 async function openBroker(
   { settings, log, tally, life, readiness }: Context,
-  authenticator: Authenticator,
-  ingest: Ingest,
+  parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
 ): Promise<Broker> {
   const sessions = await openSessions(settings.REDIS_URL, log, life.signal)
   life.started('sessions', sessions.close)
   readiness.set('sessions', () => sessions.isReady())
   const broker = await startBroker({
-    authenticator,
-    ingest,
+    ...parts,
     sessions,
     tally,
     log,
@@ -231,14 +169,10 @@ async function openBroker(
     maxKeepAliveSeconds: settings.MAX_KEEPALIVE_S,
   })
   const stop = async (): Promise<void> => {
-    const timer = setTimeout(ingest.hurry, HURRY_AFTER_MS)
+    const timer = setTimeout(parts.ingest.hurry, HURRY_AFTER_MS)
     await broker.stop(FINISH_WITHIN_MS)
     clearTimeout(timer)
   }
   life.started('broker', stop, FINISH_WITHIN_MS + 500)
   return broker
-}
-
-function unknownDevices({ settings, database }: Context): 'register' | 'reject' {
-  return settings.UNKNOWN_DEVICES ?? (database.kind === 'sqlite' ? 'register' : 'reject')
 }

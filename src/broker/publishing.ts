@@ -88,6 +88,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
     const store = (settled: () => void): void => {
       if (!parts.ingest.handle(message, settled)) settled()
+      connection.lastMessageAtMs = Date.now()
     }
     if (qos === 2 && packetIdentifier !== undefined) {
       receivedOnce.receive({ clientId, session, packetIdentifier }, store, () => end('publish'))

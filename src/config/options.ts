@@ -154,8 +154,9 @@ export const options = {
     descriptionZh: '读数保存天数',
   }),
   OFFLINE_AFTER_S: integer(300, 1, 86_400, {
-    description: 'Seconds of silence after which a device counts as offline (not in effect yet)',
-    descriptionZh: '设备静默多少秒后视为离线（尚未生效）',
+    description:
+      'Seconds of silence after which a device counts as offline, unless it has a connection of its own',
+    descriptionZh: '设备静默多少秒后视为离线；自身仍保持连接的设备除外',
   }),
   MAX_CONNECTIONS: integer(10_000, 1, 1_000_000, {
     description: 'Connections on all listeners together; further ones are closed at once',

@@ -11,6 +11,7 @@ import { createBatcher } from './batcher.js'
 import type { DeadLetters } from './dead-letters.js'
 import { decodeReport } from './decode.js'
 import { createDeviceResolver, type Resolved } from './device-resolver.js'
+import { createInFlight } from './in-flight.js'
 import { createLiveMarks } from './live-marks.js'
 import { createMessageLog } from './message-log.js'
 import { type Replay, startReplay } from './replay.js'
@@ -39,6 +40,8 @@ export interface Ingest {
   idle(): Promise<void>
   /** From now on messages go to the spool rather than to the store, so that they end before the process does. */
   hurry(): void
+  /** Resolves when every message taken before this call has ended, whatever has been taken since. */
+  settled(): Promise<void>
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }
@@ -103,6 +106,7 @@ export function createIngest(options: IngestOptions): Ingest {
     maxQueuedBytes: MAX_QUEUED_BYTES,
   })
   const nextDiscriminator = createCounter(randomInt(2 ** 32))
+  const inFlight = createInFlight()
   const idleWaiters: (() => void)[] = []
   let open = 0
   let lookingUp = 0
@@ -110,6 +114,7 @@ export function createIngest(options: IngestOptions): Ingest {
   /** Counts and logs how a message of `deviceName` ends, once, and then lets its acknowledgement go. */
   const ending = (deviceName: string, settled: () => void) => {
     open += 1
+    const landed = inFlight.begin()
     tally.received += 1
     return (how: End): void => {
       if (how === 'stored') tally.stored += 1
@@ -119,6 +124,7 @@ export function createIngest(options: IngestOptions): Ingest {
       messageLog.ended(deviceName, how)
       settled()
       open -= 1
+      landed()
       if (open === 0) for (const resolve of idleWaiters.splice(0)) resolve()
     }
   }
@@ -193,6 +199,7 @@ export function createIngest(options: IngestOptions): Ingest {
             idleWaiters.push(resolve)
           }),
     hurry: road.hurry,
+    settled: inFlight.settled,
     stop() {
       stopping.abort()
       road.stop()

@@ -36,6 +36,8 @@ export function summarize(
     connectionsTotal: tally.connectionsTotal,
     connectionsRefused: tally.connectionsRefused,
     loginsFailed: tally.loginsFailed,
+    devicesConnected: tally.devicesConnected,
+    wentOffline: Object.fromEntries(tally.wentOffline),
     received: tally.received,
     stored: tally.stored,
     spooled: tally.spooled,

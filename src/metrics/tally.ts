@@ -26,6 +26,10 @@ export interface Tally {
   connectionsRefused: number
   loginsFailed: number
   publishesDenied: number
+  /** Devices with a connection of their own now. */
+  devicesConnected: number
+  /** How often a device went offline, by cause. */
+  readonly wentOffline: Map<string, number>
 }
 
 /** A tally of nothing yet. */
@@ -49,6 +53,8 @@ export function createTally(): Tally {
     connectionsRefused: 0,
     loginsFailed: 0,
     publishesDenied: 0,
+    devicesConnected: 0,
+    wentOffline: new Map(),
   }
 }
 

@@ -25,9 +25,11 @@ describe('The summary', () => {
       connectionsRefused: 2,
       loginsFailed: 1,
       publishesDenied: 4,
+      devicesConnected: 3,
       lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
     })
     for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
+    for (const cause of ['disconnected', 'disconnected', 'silent']) countReason(tally.wentOffline, cause)
     const before = { receivedAt: 500, storedAt: 400, timeMs: 0 }
     expect(summarize(tally, before, 5 * MINUTE_MS)).toEqual({
       uptimeSeconds: expect.any(Number),
@@ -35,6 +37,8 @@ describe('The summary', () => {
       connectionsTotal: 9,
       connectionsRefused: 2,
       loginsFailed: 1,
+      devicesConnected: 3,
+      wentOffline: { disconnected: 2, silent: 1 },
       received: 2000,
       stored: 1900,
       spooled: 90,

@@ -45,6 +45,7 @@ export async function startTestBroker(
     authenticator: everyone,
     ingest,
     sessions: createMemorySessions(),
+    presence: { begin: () => () => undefined },
     tally,
     log,
     maxPacketBytes: 1_048_576,

@@ -17,6 +17,7 @@ import {
 import { historyWalk, readHistory } from './history.js'
 import { type MysqlConnections, mysqlConnections } from './mysql-connections.js'
 import { prepareTables } from './prepare-tables.js'
+import { findSilent, setPresence } from './presence.js'
 import { writeBatch } from './write-batch.js'
 
 /** Four transactions side by side keep the server busy while it syncs its log; more only wait for it. */
@@ -51,6 +52,11 @@ function mysqlStore({ run, close }: MysqlConnections, zoneOffsetMinutes: number)
           writeBatch(tx, batch, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
         ),
       ),
+    setPresence: (changes) =>
+      run((db, maxPacketBytes) =>
+        setPresence(db, changes, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
+      ),
+    findSilent: (beforeMs) => run((db) => findSilent(db, beforeMs, zoneOffsetMinutes)),
     findDevice: (name) => run((db) => findDevice(db, name)),
     findDevices: (names) => run((db) => findDevices(db, names)),
     addDevice: (device) => run((db) => addDevice(db, device)),
