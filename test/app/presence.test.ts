@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { IConnectPacket } from 'mqtt-packet'
+import type { IConnectPacket, IPublishPacket } from 'mqtt-packet'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import type { Device } from '#src/store/device.js'
 import { addAnyDevice } from '../support/batches.js'
@@ -31,7 +31,14 @@ async function devicesIn(kind: 'mysql' | 'sqlite', count: number) {
     if (device === undefined) throw new Error(`there are ${count} devices`)
     return device
   }
-  return { DATABASE_URL, record, nth }
+  /** Resolves when `last_seen` is later than that of the login. */
+  const untilSeenAgain = async ({ id }: Device, report: () => Promise<unknown>): Promise<void> => {
+    const seen = async () => (await store.reportDevice(id))?.last_seen
+    const before = await seen()
+    do await report()
+    while ((await seen()) === before)
+  }
+  return { DATABASE_URL, record, nth, untilSeenAgain }
 }
 
 /** The device's own connection, as the firmware makes it. */
@@ -44,9 +51,18 @@ function connectDevice(
   return connectRaw(server.port('mqtt'), { keepalive: 60, ...login, ...options })
 }
 
+const reading = ({ uuid }: Device): IPublishPacket => ({
+  cmd: 'publish',
+  topic: `devices/${uuid}/data`,
+  payload: '{"temperature":21}',
+  qos: 1,
+  dup: false,
+  retain: false,
+})
+
 describe.each(['mysql', 'sqlite'] as const)('With %s', (kind) => {
   it('a device is online while its own connection lasts, however that ends', async () => {
-    const { DATABASE_URL, record, nth } = await devicesIn(kind, 4)
+    const { DATABASE_URL, record, nth, untilSeenAgain } = await devicesIn(kind, 4)
     const server = await startServer({ DATABASE_URL })
     const clients = {
       leaves: await connectDevice(server, nth(0)),
@@ -55,6 +71,12 @@ describe.each(['mysql', 'sqlite'] as const)('With %s', (kind) => {
       stays: await connectDevice(server, nth(3)),
     }
     for (let index = 0; index < 4; index++) await record.until(nth(index).id, true)
+    let messageId = 0
+    await untilSeenAgain(nth(0), () => {
+      messageId += 1
+      clients.leaves.send({ ...reading(nth(0)), messageId })
+      return clients.leaves.count('puback', messageId)
+    })
     clients.leaves.send({ cmd: 'disconnect' })
     clients.breaks.socket.resetAndDestroy()
     for (let index = 0; index < 3; index++) await record.until(nth(index).id, false)
@@ -94,15 +116,7 @@ describe.each(['mysql', 'sqlite'] as const)('With %s', (kind) => {
     const { username, password } = ADMINISTRATOR
     const gateway = await connectRaw(server.port('mqtt'), { username, password: Buffer.from(password) })
     for (const messageId of [1, 2]) {
-      gateway.send({
-        cmd: 'publish',
-        topic: `devices/${spoken.uuid}/data`,
-        payload: '{"temperature":21}',
-        qos: 1,
-        messageId,
-        dup: false,
-        retain: false,
-      })
+      gateway.send({ ...reading(spoken), messageId })
       await gateway.count('puback', messageId)
       await record.until(spoken.id, false)
     }
