@@ -67,8 +67,12 @@ export async function openPresence(
 ): Promise<Pick<Presence, 'begin'>> {
   const memory = await openPresenceMemory(settings.DATA_DIR, log)
   life.started('memory of presence', memory.close)
+  const setPresence: Store['setPresence'] = (changes) => {
+    ingest.notePresence(changes)
+    return store.setPresence(changes)
+  }
   const presence = startPresence({
-    store,
+    store: { ...store, setPresence },
     messagesSettled: ingest.settled,
     memory,
     offlineAfterMs: settings.OFFLINE_AFTER_S * 1000,

@@ -1,23 +1,18 @@
 import { randomInt } from 'node:crypto'
-import type { Logger } from '../log/logger.js'
-import { countReason, type Tally } from '../metrics/tally.js'
+import { countReason } from '../metrics/tally.js'
 import type { Device } from '../store/device.js'
 import type { DeviceDirectory } from '../store/device-directory.js'
+import type { PresenceChange } from '../store/presence.js'
 import type { Store } from '../store/store.js'
 import type { Accepted } from './accepted.js'
-import { createAvailability } from './availability.js'
-import { createBatchWriter } from './batch-writer.js'
 import { createBatcher } from './batcher.js'
-import type { DeadLetters } from './dead-letters.js'
 import { decodeReport } from './decode.js'
 import { createDeviceResolver, type Resolved } from './device-resolver.js'
 import { createInFlight } from './in-flight.js'
-import { createLiveMarks } from './live-marks.js'
 import { createMessageLog } from './message-log.js'
-import { type Replay, startReplay } from './replay.js'
 import type { RejectReason, Report } from './report.js'
+import { createRoad, type RoadParts } from './road.js'
 import { routeTopic } from './route.js'
-import type { Spool } from './spool.js'
 
 /** A published message, as far as ingest is concerned. */
 export interface PublishedMessage {
@@ -32,8 +27,8 @@ export interface PublishedMessage {
 export interface Ingest {
   /**
    * Takes a message if its topic is a device's, and returns whether it did. `settled` is called once:
-   * after the commit, when the message is on disk in the spool, or at once when it is rejected or dropped. It is never called for a message
-   * that is still waiting when ingest stops.
+   * after the commit, when the message is on disk in the spool, or at once when it is rejected or dropped.
+   * It is never called for a message that is still waiting when ingest stops.
    */
   handle(message: PublishedMessage, settled: () => void): boolean
   /** Resolves when every message taken so far has ended. */
@@ -42,25 +37,20 @@ export interface Ingest {
   hurry(): void
   /** Resolves when every message taken before this call has ended, whatever has been taken since. */
   settled(): Promise<void>
+  /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
+  notePresence(changes: readonly PresenceChange[]): void
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }
 
 /** The parts and settings that ingest is made of. */
-export interface IngestOptions {
+export interface IngestOptions extends RoadParts {
   readonly store: Pick<Store, 'write' | 'lanes' | 'ping'>
-  /** Where messages go while the store is away; none: they wait in memory, as far as there is room. */
-  readonly spool: Spool | undefined
-  readonly deadLetters: DeadLetters
   readonly directory: DeviceDirectory
-  readonly tally: Tally
-  readonly log: Logger
   readonly zoneOffsetMinutes: number
   readonly unknownDevices: 'register' | 'reject'
   readonly acknowledges: 'stored' | 'received'
   readonly flushAfterMs: number
-  readonly maxBatch: number
-  readonly keepsHistory: boolean
 }
 
 /** How a message ends: stored, on disk in the spool, dropped for want of room, or rejected for a reason. */
@@ -200,32 +190,12 @@ export function createIngest(options: IngestOptions): Ingest {
           }),
     hurry: road.hurry,
     settled: inFlight.settled,
+    notePresence: road.notePresence,
     stop() {
       stopping.abort()
       road.stop()
       batcher.stop()
     },
-  }
-}
-
-/** The ways to the store: straight there, or by the spool. */
-function createRoad(options: IngestOptions, signal: AbortSignal) {
-  const { spool, log } = options
-  const meanwhile = spool === undefined ? 'nothing is acknowledged' : 'messages go to the spool'
-  const shared = { ...options, availability: createAvailability(log, meanwhile), marks: createLiveMarks() }
-  const replay: Replay | undefined = spool === undefined ? undefined : startReplay({ ...shared, spool })
-  let isInHurry = false
-  return {
-    write: createBatchWriter({
-      ...shared,
-      spooled: () => replay?.wake(),
-      signal,
-      isInHurry: () => isInHurry,
-    }),
-    hurry(): void {
-      isInHurry = true
-    },
-    stop: () => replay?.stop(),
   }
 }
 
