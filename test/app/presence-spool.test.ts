@@ -28,6 +28,7 @@ test('a device that left while the database was away stays offline when its mess
   report(2)
   await client.count('puback', 2)
   client.socket.destroy()
+  await server.logged(({ msg }) => msg.startsWith('cannot write who is online'))
   await mariadb.restart()
   await server.logged(({ msg }) => msg === 'the spool is empty')
   await expect.poll(isOnline, { timeout: 20_000 }).toBe(0)
