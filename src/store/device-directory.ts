@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Device, NewDevice } from './device.js'
-import { createDeviceLookup, NAMES_AT_ONCE } from './device-lookup.js'
+import { createDeviceLookup } from './device-lookup.js'
 import type { Store } from './store.js'
 
 /** Devices by `uuid` or `device_id`, remembered for a short while. */
@@ -19,6 +19,9 @@ export interface DeviceDirectory {
 
 /** A disabled device or a changed secret is noticed within this time. */
 const FRESH_FOR_MS = 30_000
+
+/** Names in one statement: a few milliseconds of the database. */
+const REFRESH_AT_ONCE = 500
 
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
@@ -51,8 +54,8 @@ export function createDeviceDirectory(
     refresh: (name) => cache.fetch(name, { forceRefresh: true }),
     async refreshAll(known) {
       const devices = new Map<string, Device>()
-      for (let from = 0; from < known.length; from += NAMES_AT_ONCE) {
-        const some = known.slice(from, from + NAMES_AT_ONCE)
+      for (let from = 0; from < known.length; from += REFRESH_AT_ONCE) {
+        const some = known.slice(from, from + REFRESH_AT_ONCE)
         const found = await store.findDevices(some.map(({ uuid }) => uuid))
         for (const before of some) {
           const now = found.get(before.uuid)
