@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Device, NewDevice } from './device.js'
-import { createDeviceLookup, NAMES_AT_ONCE } from './device-lookup.js'
+import { createDeviceLookup } from './device-lookup.js'
 import type { Store } from './store.js'
 
 /** Devices by `uuid` or `device_id`, remembered for a short while. */
@@ -23,6 +23,9 @@ const FRESH_FOR_MS = 30_000
 
 /** A database that hangs is away as well; a look-up takes some milliseconds. */
 const ANSWER_WITHIN_MS = 1000
+
+/** Names in one statement: a few milliseconds of the database. */
+const REFRESH_AT_ONCE = 500
 
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
@@ -55,8 +58,8 @@ export function createDeviceDirectory(
     refresh: (name) => cache.fetch(name, { forceRefresh: true }),
     async refreshAll(known) {
       const devices = new Map<string, Device>()
-      for (let from = 0; from < known.length; from += NAMES_AT_ONCE) {
-        const some = known.slice(from, from + NAMES_AT_ONCE)
+      for (let from = 0; from < known.length; from += REFRESH_AT_ONCE) {
+        const some = known.slice(from, from + REFRESH_AT_ONCE)
         const found = await store.findDevices(some.map(({ uuid }) => uuid))
         for (const before of some) {
           const now = found.get(before.uuid)
