@@ -42,10 +42,13 @@ interface Tried {
 const notTried: Tried = { isEnded: false, hanging: undefined }
 
 /**
- * A device waits some 5 s for its acknowledgement before it sends again; a commit takes some 20 ms, a lost
- * connection or a restart of a proxy a second. After that a batch goes to the spool.
+ * A commit takes some 20 ms, a lost connection or a restart of a proxy a second: after so long of failures a
+ * batch goes to the spool.
  */
 const SPOOL_AFTER_MS = 1500
+
+/** A device waits some 5 s for its acknowledgement before it sends again: so long an answer may take. */
+const HANGS_AFTER_MS = 4000
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5000
@@ -77,7 +80,7 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     const untilMs = performance.now() + SPOOL_AFTER_MS
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = longer(retryMs)) {
       const attempt = tryStore(batch)
-      const outcome = await within(attempt, untilMs - performance.now())
+      const outcome = await within(attempt, HANGS_AFTER_MS)
       if (outcome === undefined) {
         availability.hangs(attempt)
         return { isEnded: false, hanging: attempt }
