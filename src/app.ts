@@ -1,17 +1,16 @@
 import { join } from 'node:path'
 import { readAclFile } from './auth/acl-file.js'
-import type { Authenticator } from './auth/authenticate.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
-import { type Broker, startBroker } from './broker/broker.js'
+import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
 import { describeSessions, openSessions } from './broker/open-sessions.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
-import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
 import { sessionLimits, sessionsPlace } from './config/session-settings.js'
-import { createIngest, type Ingest } from './ingest/ingest.js'
-import { createLifecycle, type Lifecycle } from './lifecycle.js'
+import type { Context } from './context.js'
+import type { Ingest } from './ingest/ingest.js'
+import { createLifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
@@ -20,15 +19,12 @@ import { listenOnAll } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
-import { createTally, type Tally } from './metrics/tally.js'
+import { createTally } from './metrics/tally.js'
 import { createReload, type Reload } from './reload.js'
+import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
-import { startHistoryKeeper } from './store/history-keeper.js'
-import { openStore } from './store/open-store.js'
-import type { Store } from './store/store.js'
-import { waitForStore } from './store/wait-for-store.js'
 import type { ApiParts } from './web/device-api.js'
-import { createReadiness, type Readiness } from './web/readiness.js'
+import { createReadiness } from './web/readiness.js'
 import { startWeb } from './web/web.js'
 import { welcomeText } from './welcome.js'
 
@@ -42,18 +38,11 @@ export interface App {
   stop(): Promise<void>
 }
 
-/** What every part is made with. */
-interface Context {
-  readonly settings: Settings
-  readonly database: DatabaseAddress
-  readonly log: Logger
-  readonly tally: Tally
-  readonly life: Lifecycle
-  readonly readiness: Readiness
-}
-
 /** What received messages may take to be stored when the server stops; the rest stays unacknowledged. */
 const FINISH_WITHIN_MS = 5000
+
+/** After this much of that time the spool is quicker than the database. */
+const HURRY_AFTER_MS = 2000
 
 /**
  * `print` shows text to whoever started the process; the log is for what goes on afterwards.
@@ -82,15 +71,18 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
       clients: clientCertificates(settings),
     })
     for (const warning of certificates.warnings) log.warn(warning)
+    const spool = await openSpoolFile(context)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
-    const ingest = startIngest(context, store, directory)
+    const ingest = startIngest(context, { store, spool, directory })
+    const presence = await openPresence(context, store, ingest)
+    life.started('messages of closing clients', ingest.idle)
     const access = await openAccess(settings, directory, log)
     life.started('access', access.stop)
     let listeners: readonly Listener[] = []
     try {
       await warnOfNamesakes(access, store, log)
-      const broker = await openBroker(context, access.authenticator, ingest)
+      const broker = await openBroker(context, { authenticator: access.authenticator, ingest, presence })
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
@@ -162,39 +154,9 @@ async function serveWeb(
   return web.address
 }
 
-async function openDatabase({ settings, database, log, life, readiness }: Context): Promise<Store> {
-  const open = (): Promise<Store> => openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
-  const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
-  life.started('store', store.close)
-  readiness.set('store', () => store.ping().then(() => true))
-  const historyKeeper = startHistoryKeeper(store, settings.HISTORY_DAYS, log)
-  life.started('history keeper', historyKeeper.stop)
-  return store
-}
-
-function startIngest(context: Context, store: Store, directory: DeviceDirectory): Ingest {
-  const { settings, log, tally, life } = context
-  const ingest = createIngest({
-    store,
-    directory,
-    tally,
-    log,
-    zoneOffsetMinutes: settings.DB_TIME_ZONE,
-    unknownDevices: unknownDevices(context),
-    acknowledges: settings.INGEST_ACK,
-    flushAfterMs: settings.INGEST_FLUSH_MS,
-    maxBatch: settings.INGEST_BATCH,
-    keepsHistory: settings.HISTORY,
-  })
-  life.started('ingest', ingest.stop)
-  life.started('messages of closing clients', ingest.idle)
-  return ingest
-}
-
 async function openBroker(
   { settings, log, tally, life, readiness }: Context,
-  authenticator: Authenticator,
-  ingest: Ingest,
+  parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
 ): Promise<Broker> {
   const sessions = await openSessions(sessionsPlace(settings), {
     limits: sessionLimits(settings),
@@ -205,18 +167,18 @@ async function openBroker(
   life.started('sessions', sessions.close)
   readiness.set('sessions', () => sessions.isReady())
   const broker = await startBroker({
-    authenticator,
-    ingest,
+    ...parts,
     sessions,
     tally,
     log,
     maxPacketBytes: settings.MAX_PACKET_BYTES,
     maxKeepAliveSeconds: settings.MAX_KEEPALIVE_S,
   })
-  life.started('broker', () => broker.stop(FINISH_WITHIN_MS), FINISH_WITHIN_MS + 500)
+  const stop = async (): Promise<void> => {
+    const timer = setTimeout(parts.ingest.hurry, HURRY_AFTER_MS)
+    await broker.stop(FINISH_WITHIN_MS)
+    clearTimeout(timer)
+  }
+  life.started('broker', stop, FINISH_WITHIN_MS + 500)
   return broker
-}
-
-function unknownDevices({ settings, database }: Context): 'register' | 'reject' {
-  return settings.UNKNOWN_DEVICES ?? (database.kind === 'sqlite' ? 'register' : 'reject')
 }

@@ -19,6 +19,8 @@ const order = [
     'main.ts',
     'app.ts',
     'reload.ts',
+    'storage.ts',
+    'context.ts',
     'lifecycle.ts',
     'welcome.ts',
     'cli',
@@ -27,16 +29,18 @@ const order = [
     'broker',
     'auth',
   ],
-  ...['ingest', 'store', 'mqtt', 'metrics', 'config', 'log'],
+  ...['ingest', 'presence', 'store', 'mqtt', 'metrics', 'config', 'log'],
 ]
 
 /** Which area (a folder of src, or a file beside them) imports from which. */
 const areaImports: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['app.ts', 'cli', 'store', 'config', 'log'],
   'app.ts': [
-    ...['reload.ts', 'lifecycle.ts', 'welcome.ts', 'listen', 'web', 'broker', 'auth', 'ingest', 'store'],
-    ...['metrics', 'config', 'log'],
+    ...['reload.ts', 'storage.ts', 'context.ts', 'lifecycle.ts', 'welcome.ts', 'listen', 'web', 'broker'],
+    ...['auth', 'ingest', 'store', 'metrics', 'config', 'log'],
   ],
+  'storage.ts': ['context.ts', 'ingest', 'presence', 'store'],
+  'context.ts': ['lifecycle.ts', 'web', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
   'welcome.ts': ['auth', 'listen'],
@@ -46,6 +50,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   broker: ['auth', 'store', 'mqtt', 'metrics', 'config', 'log'],
   auth: ['store', 'mqtt', 'config', 'log'],
   ingest: ['store', 'metrics', 'log'],
+  presence: ['store', 'metrics', 'log'],
   store: ['config', 'log'],
   metrics: ['log'],
 }

@@ -92,8 +92,8 @@ async function runCase(context: Context, one: Case, floorPerSecond: number): Pro
   const phases = [await phase('quiet', () => nothing(delay(QUIET_MS)))]
   const strike = () => runStorm(storm, { port, isBehindOneAddress: one.isBehindOneAddress, logins: all })
   phases.push(await phase('storm', strike))
-  phases.push(await phase('all leave', () => nothing(storm.ask('leave'))))
   if (one.isRepeated) {
+    phases.push(await phase('all leave', () => nothing(storm.ask('leave'))))
     await delay(SETTLE_MS)
     phases.push(await phase('second storm', strike))
   }

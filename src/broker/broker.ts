@@ -23,6 +23,7 @@ import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
+import type { DevicePresence } from './own-device.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import type { Sessions } from './sessions.js'
@@ -45,6 +46,7 @@ export interface BrokerOptions {
   readonly authenticator: Authenticator
   readonly ingest: PublishingParts['ingest'] & { idle(): Promise<void> }
   readonly sessions: Sessions
+  readonly presence: DevicePresence
   readonly tally: Tally
   readonly log: Logger
   readonly maxPacketBytes: number
@@ -82,6 +84,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     login: createLogin({
       authenticator: options.authenticator,
       clientIds: createClientIds(sessions.clientIds),
+      presence: options.presence,
       tally,
       faults,
     }),

@@ -38,6 +38,8 @@ export interface Connection {
   readonly subscriptions: Set<string>
   /** Set once the client has logged in. */
   identity: Identity | undefined
+  /** When its last message went to ingest, epoch ms; 0: none yet. */
+  lastMessageAtMs: number
   /** Whether the inlet is held because too many messages of this client are on their way. */
   isFull: boolean
 }
@@ -59,6 +61,7 @@ export function createConnection(number: number, stream: Duplex, peer: Peer, inl
     deliveries: createTurns(),
     subscriptions: new Set(),
     identity: undefined,
+    lastMessageAtMs: 0,
     isFull: false,
   }
 }

@@ -9,6 +9,10 @@ export interface Inlet {
   readAhead(): void
   /** Ends the connection when no packet comes for so long; 0: never. A held connection is not judged. */
   setSilenceLimit(limitMs: number): void
+  /** What was set. */
+  readonly silenceLimitMs: number
+  /** When the peer's last bytes were read, epoch ms; 0: none yet. */
+  readonly lastReadAtMs: number
 }
 
 /** Why an inlet ended its connection. */
@@ -37,6 +41,8 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
   const read = stream.read.bind(stream)
   let holds = 0
   let announcements = 0
+  let silenceLimitMs = 0
+  let lastReadAtMs = 0
   let silence: NodeJS.Timeout | undefined
 
   const fail = (fault: InletFault): void => {
@@ -55,6 +61,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     const fault = boundary.inspect(chunk)
     if (fault === undefined) {
       silence?.refresh()
+      lastReadAtMs = Date.now()
       return chunk
     }
     fail(fault)
@@ -75,7 +82,14 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
       // Not now: Aedes is in the middle of parsing what it read.
       if (announcements === 1) queueMicrotask(announce)
     },
+    get silenceLimitMs() {
+      return silenceLimitMs
+    },
+    get lastReadAtMs() {
+      return lastReadAtMs
+    },
     setSilenceLimit(limitMs) {
+      silenceLimitMs = limitMs
       if (limitMs === 0 || stream.destroyed) return
       silence = setTimeout(() => {
         if (holds === 0) fail('keep alive timeout')

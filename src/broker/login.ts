@@ -3,6 +3,7 @@ import type { Tally } from '../metrics/tally.js'
 import type { ClientIds } from './client-ids.js'
 import type { Connection } from './connection.js'
 import type { FaultLog } from './fault-log.js'
+import { type DevicePresence, tellPresence } from './own-device.js'
 
 /** The return codes of a CONNACK that a login can have. (MQTT 3.1.1, table 3.1) */
 export const LoginCode = {
@@ -27,12 +28,13 @@ export type Login = (
 export interface LoginParts {
   readonly authenticator: Authenticator
   readonly clientIds: ClientIds
+  readonly presence: DevicePresence
   readonly tally: Tally
   readonly faults: FaultLog
 }
 
 /** A login that cannot be decided on, because the database is away, is not refused: the client may try later. */
-export function createLogin({ authenticator, clientIds, tally, faults }: LoginParts): Login {
+export function createLogin({ authenticator, clientIds, presence, tally, faults }: LoginParts): Login {
   const decide: Login = async (connection, clientId, user, password) => {
     const { peer, signal } = connection
     const refuse = (reason: string): void => {
@@ -57,7 +59,10 @@ export function createLogin({ authenticator, clientIds, tally, faults }: LoginPa
     }
     // The rules may have changed while other instances were asked.
     connection.identity = authenticator.judge(found)
-    if (connection.identity !== undefined) return LoginCode.accepted
+    if (connection.identity !== undefined) {
+      tellPresence(connection, presence)
+      return LoginCode.accepted
+    }
     refuse('the login has ended')
     return LoginCode.notAuthorized
   }

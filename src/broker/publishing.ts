@@ -114,6 +114,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
       )
     const store = (settled: () => void): void => {
       if (!parts.ingest.handle(message, () => forward(settled))) forward(settled)
+      connection.lastMessageAtMs = Date.now()
     }
     const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
     if (qos === 2 && packetIdentifier !== undefined) {

@@ -36,7 +36,10 @@ export const options = {
       'Folder of `ca.crt`, `server.crt` and `server.key`, made there when none exists, and of `ca.crl` if there is one',
     descriptionZh: '`ca.crt`、`server.crt`、`server.key` 所在目录，都不存在时自动生成；也可放 `ca.crl`',
   }),
-  DATA_DIR: text('data', { description: 'Folder of the SQLite files', descriptionZh: 'SQLite 文件所在目录' }),
+  DATA_DIR: text('data', {
+    description: 'Folder of the SQLite files, the spool and what the database refused',
+    descriptionZh: 'SQLite 文件、暂存文件及被数据库拒绝的消息所在目录',
+  }),
   DATABASE_URL: text(undefined, {
     isSecret: true,
     accepts: (value) => parseDatabaseUrl(value) !== undefined,
@@ -124,8 +127,9 @@ export const options = {
     descriptionZh: '数据库中没有的设备发来消息时：`register` 登记，`reject` 拒绝',
   }),
   INGEST_ACK: choice(['stored', 'received'], 'stored', {
-    description: '`stored`: acknowledge after the commit; `received`: before it, and give up the guarantee',
-    descriptionZh: '`stored`：提交后才确认；`received`：收到即确认，放弃该保证',
+    description:
+      '`stored`: acknowledge what is in the database, or in the spool; `received`: at once, and give up the guarantee',
+    descriptionZh: '`stored`：写入数据库或暂存文件后才确认；`received`：收到即确认，放弃该保证',
   }),
   INGEST_FLUSH_MS: integer(5, 0, 60_000, {
     description: 'How long, in ms, a message may wait for others to share its transaction',
@@ -134,6 +138,11 @@ export const options = {
   INGEST_BATCH: integer(1000, 1, 10_000, {
     description: 'How many messages share a transaction at the most',
     descriptionZh: '一个事务最多包含的消息数',
+  }),
+  SPOOL_MAX_MB: integer(1024, 0, 1_000_000, {
+    description:
+      'What may wait in `DATA_DIR/spool.db` while the database is away, in MB; `0`: nothing, and nothing is acknowledged then',
+    descriptionZh: '数据库不可用期间，`DATA_DIR/spool.db` 最多暂存多少 MB；`0` 为不暂存，期间不确认任何消息',
   }),
   HISTORY: flag(true, {
     defaultText: 'on',
@@ -145,8 +154,9 @@ export const options = {
     descriptionZh: '读数保存天数',
   }),
   OFFLINE_AFTER_S: integer(300, 1, 86_400, {
-    description: 'Seconds of silence after which a device counts as offline (not in effect yet)',
-    descriptionZh: '设备静默多少秒后视为离线（尚未生效）',
+    description:
+      'Seconds of silence after which a device counts as offline, unless it has a connection of its own',
+    descriptionZh: '设备静默多少秒后视为离线；自身仍保持连接的设备除外',
   }),
   MAX_CONNECTIONS: integer(10_000, 1, 1_000_000, {
     description: 'Connections on all listeners together; further ones are closed at once',

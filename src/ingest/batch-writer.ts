@@ -1,46 +1,135 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../log/logger.js'
+import { createRateLimit } from '../log/rate-limit.js'
 import type { Tally } from '../metrics/tally.js'
 import type { Store } from '../store/store.js'
 import { StoreError } from '../store/store-error.js'
 import type { Accepted } from './accepted.js'
+import type { Availability } from './availability.js'
+import type { DeadLetters } from './dead-letters.js'
+import type { LiveMarks } from './live-marks.js'
 import { mergeBatch } from './merge-batch.js'
+import type { Spool } from './spool.js'
 
 /** What writing needs. */
 export interface BatchWriterParts {
   readonly store: Pick<Store, 'write'>
+  /** None: while the database is away, batches wait in memory. */
+  readonly spool: Pick<Spool, 'append'> | undefined
+  /** Called when something is in the spool. */
+  readonly spooled: () => void
+  readonly availability: Availability
+  readonly marks: LiveMarks
+  readonly deadLetters: DeadLetters
   readonly keepsHistory: boolean
   readonly tally: Tally
   readonly log: Logger
-  /** Ends the retries; what is not committed by then stays unsettled, and so unacknowledged. */
+  /** Ends the retries; what has not ended by then stays unsettled, and so unacknowledged. */
   readonly signal: AbortSignal
+  /** Whether time runs out, so that the spool goes before the database. */
+  readonly isInHurry: () => boolean
 }
+
+/** What became of an attempt: committed, or why not. */
+type Outcome = 'stored' | StoreError
+
+/** Where the attempts of a batch stand; an attempt that hangs may still end either way. */
+interface Tried {
+  readonly isEnded: boolean
+  readonly hanging: Promise<Outcome> | undefined
+}
+
+const notTried: Tried = { isEnded: false, hanging: undefined }
+
+/**
+ * A commit takes some 20 ms, a lost connection or a restart of a proxy a second: after so long of failures a
+ * batch goes to the spool.
+ */
+const SPOOL_AFTER_MS = 1500
+
+/** A device waits some 5 s for its acknowledgement before it sends again: so long an answer may take. */
+const HANGS_AFTER_MS = 4000
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5000
+const MINUTE_MS = 60_000
 
 /**
- * Writes a batch until it is committed, and settles its reports then. While the store is away it tries
- * again; a batch whose content the store refuses is taken apart until the refused report is found.
+ * Writes a batch until it is committed or on disk in the spool, and settles its reports then. A batch whose
+ * content the store refuses is taken apart until the refused report is found.
  */
 export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Accepted[]) => Promise<void> {
-  const { store, tally, log, signal } = parts
-  let awaySinceMs: number | undefined
+  const { store, spool, availability, marks, tally, log, signal } = parts
+  const limit = createRateLimit(MINUTE_MS, 2)
 
   const write = async (batch: readonly Accepted[]): Promise<void> => {
-    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
-      try {
-        await store.write(mergeBatch(batch, parts.keepsHistory))
-      } catch (error) {
-        if (error instanceof StoreError && error.code === 'STORE_REJECTED') return takeApart(batch, error)
-        noteAway(error)
-        await delay(retryMs, undefined, { signal }).catch(() => undefined) // aborted: the loop ends
-        continue
-      }
-      noteBack()
-      settle(batch)
-      return
+    const isTried = spool !== undefined && availability.isOpen && !parts.isInHurry()
+    let { isEnded, hanging } = isTried ? await tryInTime(batch) : notTried
+    for (let retryMs = FIRST_RETRY_MS; !isEnded && !signal.aborted; retryMs = longer(retryMs)) {
+      if (await trySpool(batch)) return
+      // No room there: the batch waits here, and those behind it with their publishers.
+      const outcome = await (hanging ?? tryStore(batch))
+      hanging = undefined
+      isEnded = await endWith(outcome, batch)
+      if (!isEnded) await pause(retryMs)
     }
+  }
+
+  /** Attempts until the batch has ended or is to go to the spool. */
+  const tryInTime = async (batch: readonly Accepted[]): Promise<Tried> => {
+    const untilMs = performance.now() + SPOOL_AFTER_MS
+    for (let retryMs = FIRST_RETRY_MS; ; retryMs = longer(retryMs)) {
+      const attempt = tryStore(batch)
+      const outcome = await within(attempt, HANGS_AFTER_MS)
+      if (outcome === undefined) {
+        availability.hangs(attempt)
+        return { isEnded: false, hanging: attempt }
+      }
+      const isLast = performance.now() + retryMs > untilMs || parts.isInHurry() || signal.aborted
+      if (await endWith(outcome, batch, isLast)) return { isEnded: true, hanging: undefined }
+      if (isLast) return notTried
+      await pause(retryMs)
+    }
+  }
+
+  /** Whether that was the end of the batch. */
+  const endWith = async (outcome: Outcome, batch: readonly Accepted[], isLast = true): Promise<boolean> => {
+    if (outcome === 'stored') settle(batch)
+    else if (outcome.code === 'STORE_REJECTED') await takeApart(batch, outcome)
+    else if (isLast) availability.failed(outcome)
+    return outcome === 'stored' || outcome.code === 'STORE_REJECTED'
+  }
+
+  const pause = async (timeMs: number): Promise<void> => {
+    await delay(timeMs, undefined, { signal }).catch(() => undefined) // aborted: whoever waits looks
+  }
+
+  const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
+    const merged = mergeBatch(batch, parts.keepsHistory)
+    if (tally.spoolMessages > 0) marks.note(merged)
+    return store.write(merged).then(() => 'stored', asStoreError)
+  }
+
+  const trySpool = async (batch: readonly Accepted[]): Promise<boolean> => {
+    if (spool === undefined) return false
+    try {
+      if (await spool.append(batch)) {
+        for (const accepted of batch) accepted.settle('spooled')
+        parts.spooled()
+        return true
+      }
+      if (limit.admit('full') !== undefined) {
+        log.error(
+          { messages: tally.spoolMessages, bytes: tally.spoolBytes },
+          'the spool is full; nothing is acknowledged until the database is back (SPOOL_MAX_MB bounds it)',
+        )
+      }
+    } catch (error) {
+      if (limit.admit('failed') !== undefined) {
+        log.error({ error: String(error) }, 'cannot write to the spool; nothing is acknowledged until it can')
+      }
+    }
+    return false
   }
 
   const takeApart = async (batch: readonly Accepted[], error: StoreError): Promise<void> => {
@@ -51,11 +140,13 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
       await write(batch.slice(middle))
     } else if (first !== undefined) {
       log.warn({ device: first.device.deviceId, error: error.message }, 'the database refused a message')
+      await parts.deadLetters.add(first, error.message)
       first.settle('refused-by-database')
     }
   }
 
   const settle = (batch: readonly Accepted[]): void => {
+    availability.committedLive(Date.now() - (batch[0]?.receivedAtMs ?? Date.now()))
     tally.batches += 1
     for (const accepted of batch) {
       tally.readings += accepted.report.readings.length
@@ -63,20 +154,25 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     }
   }
 
-  const noteAway = (error: unknown): void => {
-    if (awaySinceMs !== undefined) return
-    awaySinceMs = Date.now()
-    log.error(
-      { error: String(error) },
-      'cannot write to the database; nothing is acknowledged until it is back',
-    )
-  }
-
-  const noteBack = (): void => {
-    if (awaySinceMs === undefined) return
-    log.info({ awayMs: Date.now() - awaySinceMs }, 'the database takes writes again')
-    awaySinceMs = undefined
-  }
-
   return write
+}
+
+function longer(retryMs: number): number {
+  return Math.min(retryMs * 2, LAST_RETRY_MS)
+}
+
+/** What the attempt comes to within `timeMs`; `undefined`: nothing by then. */
+async function within(attempt: Promise<Outcome>, timeMs: number): Promise<Outcome | undefined> {
+  const tooLate = new AbortController()
+  const late = delay(timeMs, undefined, { signal: tooLate.signal }).catch(() => undefined)
+  try {
+    return await Promise.race([attempt, late])
+  } finally {
+    tooLate.abort()
+  }
+}
+
+/** A store rejects with nothing else; whatever it were, another attempt does no harm. */
+function asStoreError(error: unknown): StoreError {
+  return error instanceof StoreError ? error : new StoreError('STORE_UNAVAILABLE', String(error))
 }

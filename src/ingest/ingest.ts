@@ -1,16 +1,17 @@
 import { randomInt } from 'node:crypto'
-import type { Logger } from '../log/logger.js'
-import { countReason, type Tally } from '../metrics/tally.js'
+import { countReason } from '../metrics/tally.js'
 import type { Device } from '../store/device.js'
 import type { DeviceDirectory } from '../store/device-directory.js'
+import type { PresenceChange } from '../store/presence.js'
 import type { Store } from '../store/store.js'
 import type { Accepted } from './accepted.js'
-import { createBatchWriter } from './batch-writer.js'
 import { createBatcher } from './batcher.js'
 import { decodeReport } from './decode.js'
 import { createDeviceResolver, type Resolved } from './device-resolver.js'
+import { createInFlight } from './in-flight.js'
 import { createMessageLog } from './message-log.js'
 import type { RejectReason, Report } from './report.js'
+import { createRoad, type RoadParts } from './road.js'
 import { routeTopic } from './route.js'
 
 /** A published message, as far as ingest is concerned. */
@@ -26,32 +27,34 @@ export interface PublishedMessage {
 export interface Ingest {
   /**
    * Takes a message if its topic is a device's, and returns whether it did. `settled` is called once:
-   * after the commit, or at once when the message is rejected or dropped. It is never called for a message
-   * that is still waiting when ingest stops.
+   * after the commit, when the message is on disk in the spool, or at once when it is rejected or dropped.
+   * It is never called for a message that is still waiting when ingest stops.
    */
   handle(message: PublishedMessage, settled: () => void): boolean
   /** Resolves when every message taken so far has ended. */
   idle(): Promise<void>
+  /** From now on messages go to the spool rather than to the store, so that they end before the process does. */
+  hurry(): void
+  /** Resolves when every message taken before this call has ended, whatever has been taken since. */
+  settled(): Promise<void>
+  /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
+  notePresence(changes: readonly PresenceChange[]): void
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }
 
 /** The parts and settings that ingest is made of. */
-export interface IngestOptions {
-  readonly store: Pick<Store, 'write' | 'lanes'>
+export interface IngestOptions extends RoadParts {
+  readonly store: Pick<Store, 'write' | 'lanes' | 'ping'>
   readonly directory: DeviceDirectory
-  readonly tally: Tally
-  readonly log: Logger
   readonly zoneOffsetMinutes: number
   readonly unknownDevices: 'register' | 'reject'
   readonly acknowledges: 'stored' | 'received'
   readonly flushAfterMs: number
-  readonly maxBatch: number
-  readonly keepsHistory: boolean
 }
 
-/** How a message ends: stored, dropped for want of room, or rejected for a reason. */
-type End = 'stored' | 'dropped' | RejectReason
+/** How a message ends: stored, on disk in the spool, dropped for want of room, or rejected for a reason. */
+type End = 'stored' | 'spooled' | 'dropped' | RejectReason
 
 /** A decoded message on its way through the look-up and the queue. */
 interface Arrival {
@@ -82,8 +85,9 @@ export function createIngest(options: IngestOptions): Ingest {
   const messageLog = createMessageLog(options.log)
   const devices = createDeviceResolver({ ...options, signal: stopping.signal })
   const maxQueued = options.maxBatch * MAX_QUEUED_BATCHES
+  const road = createRoad(options, stopping.signal)
   const batcher = createBatcher<Accepted>({
-    write: createBatchWriter({ ...options, signal: stopping.signal }),
+    write: road.write,
     lanes: options.store.lanes,
     flushAfterMs: options.flushAfterMs,
     maxBatch: options.maxBatch,
@@ -92,6 +96,7 @@ export function createIngest(options: IngestOptions): Ingest {
     maxQueuedBytes: MAX_QUEUED_BYTES,
   })
   const nextDiscriminator = createCounter(randomInt(2 ** 32))
+  const inFlight = createInFlight()
   const idleWaiters: (() => void)[] = []
   let open = 0
   let lookingUp = 0
@@ -99,14 +104,17 @@ export function createIngest(options: IngestOptions): Ingest {
   /** Counts and logs how a message of `deviceName` ends, once, and then lets its acknowledgement go. */
   const ending = (deviceName: string, settled: () => void) => {
     open += 1
+    const landed = inFlight.begin()
     tally.received += 1
     return (how: End): void => {
       if (how === 'stored') tally.stored += 1
+      else if (how === 'spooled') tally.spooled += 1
       else if (how === 'dropped') tally.dropped += 1
       else countReason(tally.rejected, how)
       messageLog.ended(deviceName, how)
       settled()
       open -= 1
+      landed()
       if (open === 0) for (const resolve of idleWaiters.splice(0)) resolve()
     }
   }
@@ -180,8 +188,12 @@ export function createIngest(options: IngestOptions): Ingest {
         : new Promise((resolve) => {
             idleWaiters.push(resolve)
           }),
+    hurry: road.hurry,
+    settled: inFlight.settled,
+    notePresence: road.notePresence,
     stop() {
       stopping.abort()
+      road.stop()
       batcher.stop()
     },
   }

@@ -1,12 +1,12 @@
 import type { Batch, DeviceChange, HistoryRow, Json, JsonObject, SensorChange } from '../store/batch.js'
-import type { Accepted } from './accepted.js'
+import type { DeviceMessage } from './accepted.js'
 import type { Reading } from './report.js'
 
 /**
  * Merges reports, in the order of their arrival, into what they change together: each device once, each
  * sensor of a device once with its newest reading, and every reading for the history where `keepsHistory`.
  */
-export function mergeBatch(reports: readonly Accepted[], keepsHistory: boolean): Batch {
+export function mergeBatch(reports: readonly DeviceMessage[], keepsHistory: boolean): Batch {
   const devices = new Map<number, DeviceChange>()
   const sensors = new Map<number, Map<string, SensorChange>>()
   const history: HistoryRow[] = []
@@ -29,7 +29,7 @@ export function mergeBatch(reports: readonly Accepted[], keepsHistory: boolean):
 
 function mergeDevice(
   before: DeviceChange | undefined,
-  { device, report, receivedAtMs }: Accepted,
+  { device, report, receivedAtMs }: DeviceMessage,
 ): DeviceChange {
   const { status, location, deviceStatus, ipAddress, firmwareVersion, isHeartbeat, isOnline } = report
   return {
@@ -53,7 +53,7 @@ function mergeDevice(
   }
 }
 
-function mergeSensor(newest: Map<string, SensorChange>, { device }: Accepted, reading: Reading): void {
+function mergeSensor(newest: Map<string, SensorChange>, { device }: DeviceMessage, reading: Reading): void {
   const before = newest.get(reading.sensor)
   if (before !== undefined && before.recordedAtMs > reading.recordedAtMs) return
   newest.set(reading.sensor, {

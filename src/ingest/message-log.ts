@@ -4,7 +4,7 @@ import type { Omitted, RejectReason } from './report.js'
 
 /** Says in the log what became of messages that were not, or not wholly, stored. */
 export interface MessageLog {
-  ended(deviceName: string, how: 'stored' | 'dropped' | RejectReason): void
+  ended(deviceName: string, how: 'stored' | 'spooled' | 'dropped' | RejectReason): void
   omitted(deviceName: string, omissions: readonly Omitted[]): void
 }
 
@@ -29,7 +29,7 @@ export function createMessageLog(log: Logger): MessageLog {
 
   return {
     ended(deviceName, how) {
-      if (how === 'stored') return
+      if (how === 'stored' || how === 'spooled') return
       const text =
         how === 'dropped' ? 'a QoS 0 message was dropped: the queue is full' : 'a message was rejected'
       warn(deviceName, how, text, {})

@@ -28,15 +28,26 @@ export function summarize(
 ): Readonly<Record<string, unknown>> {
   const seconds = Math.max((nowMs - before.timeMs) / 1000, 0.001)
   const perSecond = (count: number): number => Math.round((count / seconds) * 10) / 10
-  const ended = tally.received === 0 ? 1 : tally.stored / tally.received
+  const ended = tally.received === 0 ? 1 : (tally.stored + tally.spooled) / tally.received
+  const oldestMs = tally.spoolOldestMs
   return {
     uptimeSeconds: Math.floor(process.uptime()),
     connections: tally.connections,
     connectionsTotal: tally.connectionsTotal,
     connectionsRefused: tally.connectionsRefused,
     loginsFailed: tally.loginsFailed,
+    devicesConnected: tally.devicesConnected,
+    wentOffline: Object.fromEntries(tally.wentOffline),
     received: tally.received,
     stored: tally.stored,
+    spooled: tally.spooled,
+    replayed: tally.replayed,
+    replayRefused: tally.replayRefused,
+    spool: {
+      messages: tally.spoolMessages,
+      bytes: tally.spoolBytes,
+      oldestAt: oldestMs === undefined ? null : new Date(oldestMs).toISOString(),
+    },
     rejected: Object.fromEntries(tally.rejected),
     dropped: tally.dropped,
     denied: tally.publishesDenied,

@@ -1,11 +1,20 @@
 /** Counts since the start of the process; each part adds to its own. */
 export interface Tally {
-  /** Messages on device topics. Each ends as stored, rejected or dropped. */
+  /** Messages on device topics. Each ends as stored, spooled, rejected or dropped. */
   received: number
   stored: number
+  /** Messages that went to the spool; each is replayed, or refused, later: perhaps by another run. */
+  spooled: number
+  replayed: number
+  replayRefused: number
+  /** What is in the spool now, whichever run of the server put it there. */
+  spoolMessages: number
+  spoolBytes: number
+  /** When the oldest of it was received, epoch ms. */
+  spoolOldestMs: number | undefined
   /** Messages not stored, by reason. */
   readonly rejected: Map<string, number>
-  /** QoS 0 messages that found the queue full. */
+  /** QoS 0 messages that found the queue full: the database could not keep up, and the spool took no more. */
   dropped: number
   /** Readings in the stored messages. */
   readings: number
@@ -21,6 +30,10 @@ export interface Tally {
   queueDropped: number
   /** Retained messages delivered and not kept, for want of room. */
   retainedRefused: number
+  /** Devices with a connection of their own now. */
+  devicesConnected: number
+  /** How often a device went offline, by cause. */
+  readonly wentOffline: Map<string, number>
 }
 
 /** A tally of nothing yet. */
@@ -28,6 +41,12 @@ export function createTally(): Tally {
   return {
     received: 0,
     stored: 0,
+    spooled: 0,
+    replayed: 0,
+    replayRefused: 0,
+    spoolMessages: 0,
+    spoolBytes: 0,
+    spoolOldestMs: undefined,
     rejected: new Map(),
     dropped: 0,
     readings: 0,
@@ -40,6 +59,8 @@ export function createTally(): Tally {
     publishesDenied: 0,
     queueDropped: 0,
     retainedRefused: 0,
+    devicesConnected: 0,
+    wentOffline: new Map(),
   }
 }
 

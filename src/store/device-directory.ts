@@ -1,6 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Device, NewDevice } from './device.js'
-import { createDeviceLookup, NAMES_AT_ONCE } from './device-lookup.js'
+import { createDeviceLookup } from './device-lookup.js'
 import type { Store } from './store.js'
 
 /** Devices by `uuid` or `device_id`, remembered for a short while. */
@@ -20,6 +21,12 @@ export interface DeviceDirectory {
 /** A disabled device or a changed secret is noticed within this time. */
 const FRESH_FOR_MS = 30_000
 
+/** A database that hangs is away as well; a look-up takes some milliseconds. */
+const ANSWER_WITHIN_MS = 1000
+
+/** Names in one statement: a few milliseconds of the database. */
+const REFRESH_AT_ONCE = 500
+
 /**
  * Remembers at most `maxDevices` names. While the store is away, what was known stays known, so that
  * devices can go on reporting (guarantee 2).
@@ -37,12 +44,12 @@ export function createDeviceDirectory(
     perf: clock,
     noDeleteOnStaleGet: true,
     async fetchMethod(name, remembered) {
-      try {
-        return await lookUp(name)
-      } catch (error) {
-        if (remembered === undefined) throw error
-        return remembered
-      }
+      const found = lookUp(name)
+      if (remembered === undefined) return found
+      return firstOf(
+        found.catch(() => remembered),
+        remembered,
+      )
     },
   })
   return {
@@ -51,8 +58,8 @@ export function createDeviceDirectory(
     refresh: (name) => cache.fetch(name, { forceRefresh: true }),
     async refreshAll(known) {
       const devices = new Map<string, Device>()
-      for (let from = 0; from < known.length; from += NAMES_AT_ONCE) {
-        const some = known.slice(from, from + NAMES_AT_ONCE)
+      for (let from = 0; from < known.length; from += REFRESH_AT_ONCE) {
+        const some = known.slice(from, from + REFRESH_AT_ONCE)
         const found = await store.findDevices(some.map(({ uuid }) => uuid))
         for (const before of some) {
           const now = found.get(before.uuid)
@@ -71,5 +78,15 @@ export function createDeviceDirectory(
       cache.set(added.deviceId, added)
       return added
     },
+  }
+}
+
+async function firstOf(found: Promise<Device | undefined>, remembered: Device): Promise<Device | undefined> {
+  const answered = new AbortController()
+  const late = delay(ANSWER_WITHIN_MS, remembered, { signal: answered.signal }).catch(() => remembered)
+  try {
+    return await Promise.race([found, late])
+  } finally {
+    answered.abort()
   }
 }

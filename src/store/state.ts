@@ -21,6 +21,8 @@ export interface State {
   write(statements: readonly Statement[]): Promise<void>
   /** The rows that a statement yields, after all that was written before. */
   read(statement: Statement): Promise<readonly (readonly Value[])[]>
+  /** Gives the room of what was deleted back to the disk; until then it is kept for what comes. */
+  shrink(): Promise<void>
   /** Commits what was written, and closes the file. */
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import type { Batch, HistoryPoint, HistoryRange } from './batch.js'
 import type { Device, DeviceReport, NewDevice } from './device.js'
+import type { PresenceChange } from './presence.js'
 
 /**
  * Where devices, their state and their history live. MySQL/MariaDB and SQLite stand behind it and pass one
@@ -17,6 +18,16 @@ export interface Store {
    * the future, as a wrong clock leaves it behind, counts as older than now.
    */
   write(batch: Batch): Promise<void>
+
+  /**
+   * Sets `is_online` of some devices, a thousand or so, in one statement; each stands there once. A change
+   * counts only if nothing newer than it is in `last_seen`. Online is a sign of life too: it becomes
+   * `last_seen`, which offline leaves alone.
+   */
+  setPresence(changes: readonly PresenceChange[]): Promise<void>
+
+  /** The devices that are online by `is_online` although they were not seen since `beforeMs` (epoch ms). */
+  findSilent(beforeMs: number): Promise<readonly number[]>
 
   /** The device whose `uuid` or `device_id` is `name`, to the letter; a `uuid` goes before a `device_id`. */
   findDevice(name: string): Promise<Device | undefined>

@@ -55,7 +55,15 @@ async function seenDuring(server: Server, work: () => Promise<unknown>): Promise
   client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'seen/#', qos: 1 }] })
   await client.count('suback', 1)
   await work()
-  client.send({ cmd: 'publish', topic: 'seen/last', payload: '', qos: 0, retain: false, dup: false })
+  client.send({
+    cmd: 'publish',
+    topic: 'seen/last',
+    payload: '',
+    qos: 1,
+    messageId: 2,
+    retain: false,
+    dup: false,
+  })
   await client.next(isLast)
   return client.received.filter(isPublish).map(({ topic }) => topic)
 }

@@ -14,11 +14,15 @@ const reading = (value: number): IPublishPacket => ({
   retain: false,
 })
 
-test('a database that is killed and comes back: the device stays connected, nothing is acknowledged meanwhile, everything after', async () => {
+test('SPOOL_MAX_MB=0, and a database that is killed and comes back: the device stays connected, nothing is acknowledged meanwhile, everything after', async () => {
   const mariadb = await startMariadb()
   onTestFinished(mariadb.stop)
   await mariadb.createDatabase('readings')
-  const server = await startServer({ DATABASE_URL: mariadb.url('readings'), UNKNOWN_DEVICES: 'register' })
+  const server = await startServer({
+    DATABASE_URL: mariadb.url('readings'),
+    UNKNOWN_DEVICES: 'register',
+    SPOOL_MAX_MB: '0',
+  })
   const { username } = ADMINISTRATOR
   const device = await connectRaw(server.port('mqtt'), {
     username,

@@ -39,6 +39,7 @@ async function startLogged() {
     authenticator: authenticatorWith({ rules: rulesOf(passwords, { acl }) }),
     ingest: { handle: () => false, idle: async () => undefined },
     sessions: await openTestSessions(tally, log),
+    presence: { begin: () => () => undefined },
     tally,
     log,
     maxPacketBytes: 1_048_576,

@@ -115,6 +115,7 @@ const cases: { readonly [Name in SettingName]: Case<Settings[Name]> } = {
   },
   INGEST_FLUSH_MS: integer(5, 0, 60_000),
   INGEST_BATCH: integer(1000, 1, 10_000),
+  SPOOL_MAX_MB: integer(1024, 0, 1_000_000),
   HISTORY: { absent: true, takes: switches, refuses: ['no', 'On'], expected: SWITCH },
   HISTORY_DAYS: integer(30, 1, 36_500),
   OFFLINE_AFTER_S: integer(300, 1, 86_400),

@@ -1,16 +1,13 @@
 import { expect, test } from 'vitest'
-import type { Accepted } from '#src/ingest/accepted.js'
+import type { DeviceMessage } from '#src/ingest/accepted.js'
 import { mergeBatch } from '#src/ingest/merge-batch.js'
 import type { Reading, Report } from '#src/ingest/report.js'
 
-function accepted(id: number, receivedAtMs: number, report: Partial<Report>): Accepted {
+function accepted(id: number, receivedAtMs: number, report: Partial<Report>): DeviceMessage {
   return {
-    key: id,
-    bytes: 1,
-    device: { id, uuid: `uuid-${id}`, deviceId: `device-${id}`, secret: '', isActive: true },
+    device: { id, uuid: `uuid-${id}`, deviceId: `device-${id}` },
     report: { readings: [], isHeartbeat: false, isOnline: true, ...report },
     receivedAtMs,
-    settle: () => undefined,
   }
 }
 

@@ -11,7 +11,13 @@ describe('The summary', () => {
     const tally = createTally()
     Object.assign(tally, {
       received: 2000,
-      stored: 1990,
+      stored: 1900,
+      spooled: 90,
+      replayed: 50,
+      replayRefused: 1,
+      spoolMessages: 39,
+      spoolBytes: 9000,
+      spoolOldestMs: Date.parse('2026-11-22T06:29:00Z'),
       dropped: 3,
       batches: 100,
       connections: 5,
@@ -21,18 +27,26 @@ describe('The summary', () => {
       publishesDenied: 4,
       queueDropped: 6,
       retainedRefused: 7,
+      devicesConnected: 3,
       lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
     })
     for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
-    const before = { receivedAt: 500, storedAt: 490, timeMs: 0 }
+    for (const cause of ['disconnected', 'disconnected', 'silent']) countReason(tally.wentOffline, cause)
+    const before = { receivedAt: 500, storedAt: 400, timeMs: 0 }
     expect(summarize(tally, before, 5 * MINUTE_MS)).toEqual({
       uptimeSeconds: expect.any(Number),
       connections: 5,
       connectionsTotal: 9,
       connectionsRefused: 2,
       loginsFailed: 1,
+      devicesConnected: 3,
+      wentOffline: { disconnected: 2, silent: 1 },
       received: 2000,
-      stored: 1990,
+      stored: 1900,
+      spooled: 90,
+      replayed: 50,
+      replayRefused: 1,
+      spool: { messages: 39, bytes: 9000, oldestAt: '2026-11-22T06:29:00.000Z' },
       rejected: { 'bad json': 2, 'no sensor': 1 },
       dropped: 3,
       denied: 4,
@@ -42,7 +56,7 @@ describe('The summary', () => {
       lastMessageAt: '2026-11-22T06:30:00.000Z',
       receivedPerSecond: 5,
       storedPerSecond: 5,
-      messagesPerBatch: 19.9,
+      messagesPerBatch: 19,
     })
   })
 
@@ -50,6 +64,7 @@ describe('The summary', () => {
     const summary = summarize(createTally(), { receivedAt: 0, storedAt: 0, timeMs: 7 }, 7)
     expect(summary).toMatchObject({
       rejected: {},
+      spool: { messages: 0, bytes: 0, oldestAt: null },
       successRate: '100.00 %',
       lastMessageAt: null,
       receivedPerSecond: 0,

@@ -12,13 +12,14 @@ async function directory() {
     await database.remove()
   })
   await store.addDevice({ uuid: 'u', deviceId: 'd', name: 'n', secret: 's' })
-  const state = { asked: 0, isAway: false, nowMs: 1 }
+  const state = { asked: 0, isAway: false, hangs: false, nowMs: 1 }
   const devices = createDeviceDirectory(
     {
       ...store,
       findDevice: async (name) => {
         state.asked += 1
         if (state.isAway) throw new StoreError('STORE_UNAVAILABLE', 'away for this test')
+        if (state.hangs) return new Promise(() => undefined)
         return store.findDevice(name)
       },
       findDevices: async (names) => {
@@ -61,6 +62,15 @@ test('while the store is away, what was known stays known, and what was not is n
   expect(state.asked).toBe(2)
   expect(await devices.refresh('u')).toMatchObject(device)
   await expect(devices.find('nobody')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
+
+test('a store that does not answer is like one that is away', async () => {
+  const { devices, state } = await directory()
+  await devices.find('u')
+  state.hangs = true
+  state.nowMs += 3_600_000
+  expect(await devices.find('u')).toMatchObject(device)
+  expect(devices.peek('u')).toMatchObject(device)
 })
 
 test('a change is noticed within a minute', async () => {

@@ -36,10 +36,10 @@ test('devices that are asked for while the store answers share the next statemen
   expect(statements).toHaveLength(3)
 })
 
-test('a statement holds five hundred names at the most', async () => {
+test('a statement holds 32 names at the most', async () => {
   const { lookUp, statements } = await lookUpDevices()
-  await Promise.all(Array.from({ length: 1002 }, (_, index) => lookUp(`device ${index}`)))
-  expect(statements.map((names) => names.length)).toEqual([1, 500, 500, 1])
+  await Promise.all(Array.from({ length: 66 }, (_, index) => lookUp(`device ${index}`)))
+  expect(statements.map((names) => names.length)).toEqual([1, 32, 32, 1])
 })
 
 test('a name that could spoil a statement is asked for alone', async () => {

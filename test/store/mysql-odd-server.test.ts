@@ -27,6 +27,11 @@ afterAll(async () => {
   await mariadb?.stop()
 })
 
+/** Ends every connection but the one that it is asked on. */
+const KILL_ALL = `
+  BEGIN NOT ATOMIC FOR i IN (SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()
+    AND user = 'root') DO KILL i.id; END FOR; END`
+
 const nowMs = Math.floor(Date.now() / 1000) * 1000
 
 test('Text keeps its quotes and backslashes, whatever sql_mode the server starts with', async () => {
@@ -84,6 +89,20 @@ test('A batch larger than the largest packet is written in parts, and at once', 
   expect(await store.readHistory(range)).toHaveLength(5000)
 })
 
+test('A server that takes smaller packets than the one before it gets smaller ones', async () => {
+  await database.query('SET GLOBAL max_allowed_packet = 1048576')
+  const other = await database.open()
+  onTestFinished(other.close)
+  const device = await addAnyDevice(other)
+  const history = Array.from({ length: 5000 }, (_, index) => reading(device, 'light', index, nowMs + index))
+  await database.query(`SET GLOBAL max_allowed_packet = ${MAX_PACKET_BYTES}; ${KILL_ALL}`)
+  await other.write(report(device, 'light', 1, nowMs)).catch(() => {}) // learns that its connections are gone
+  await other.write(batchOf({ history }))
+  const range = { deviceId: device.id, sensor: 'light', fromMs: nowMs, toMs: nowMs + 5000, limit: 9999 }
+  expect(await other.readHistory(range)).toHaveLength(5000)
+  await store.ping().catch(() => {}) // so does the store of the other tests
+})
+
 test('A row that no packet can take is rejected, not tried for ever', async () => {
   const device = await addAnyDevice(store)
   const status = (length: number) =>
@@ -99,11 +118,7 @@ test('A row that no packet can take is rejected, not tried for ever', async () =
 
 test('A server that closes the connections is unavailable once at most, and one that is gone until it is back', async () => {
   const device = await addAnyDevice(store)
-  await database.query(
-    `SELECT GROUP_CONCAT(id) INTO @ids FROM information_schema.processlist WHERE id <> CONNECTION_ID();
-     BEGIN NOT ATOMIC FOR i IN (SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()
-       AND user = 'root') DO KILL i.id; END FOR; END`,
-  )
+  await database.query(KILL_ALL)
   await store.write(report(device, 'light', 1, nowMs)).catch(() => {})
   await store.write(report(device, 'light', 2, nowMs))
   expect((await store.reportDevice(device.id))?.sensors).toMatchObject([{ sensor_value: '2' }])

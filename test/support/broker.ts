@@ -28,6 +28,8 @@ export async function startTestBroker(
   const tally = createTally()
   const ingest = createIngest({
     store,
+    spool: undefined,
+    deadLetters: { add: async () => undefined, addUnreadable: async () => undefined },
     directory: createDeviceDirectory(store, 1000),
     tally,
     log,
@@ -43,6 +45,7 @@ export async function startTestBroker(
     authenticator: everyone,
     ingest,
     sessions: await openTestSessions(tally, log),
+    presence: { begin: () => () => undefined },
     tally,
     log,
     maxPacketBytes: 1_048_576,

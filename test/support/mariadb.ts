@@ -23,8 +23,11 @@ export interface Mariadb {
 export interface RunningMariadb extends Mariadb {
   /** Ends the server with SIGKILL; its files stay. */
   crash(): Promise<void>
-  /** Starts it again where it was. */
-  restart(): Promise<void>
+  /** Starts it again where it was; `instead` stands for the options that it had. */
+  restart(instead?: readonly string[]): Promise<void>
+  /** Stops and continues the process: its connections stay open, and nothing answers on them. */
+  freeze(): void
+  thaw(): void
   /** Ends the server and removes its files. */
   stop(): Promise<void>
 }
@@ -86,8 +89,10 @@ export async function startMariadb(options: readonly string[] = []): Promise<Run
       ...mariadbAt(port),
       stop,
       crash: () => end(server, 'SIGKILL'),
-      async restart() {
-        server = spawnServer(folder, port, options)
+      freeze: () => void server.kill('SIGSTOP'),
+      thaw: () => void server.kill('SIGCONT'),
+      async restart(instead = options) {
+        server = spawnServer(folder, port, instead)
         await untilReady(server, port, join(folder, 'log'))
       },
     }

@@ -1,6 +1,6 @@
 import type { MySqlDatabase } from 'drizzle-orm/mysql-core'
 import { drizzle, type MySql2PreparedQueryHKT, type MySql2QueryResultHKT } from 'drizzle-orm/mysql2'
-import { createPool, type Pool, type PoolConnection } from 'mysql2/promise'
+import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2/promise'
 import { describeDatabase } from '../../config/database.js'
 import type { MysqlAddress } from '../../config/database-url.js'
 import { startDeadline } from '../deadline.js'
@@ -10,15 +10,24 @@ import { isLockConflict, mysqlError } from './mysql-error.js'
 /** A connection as Drizzle sees it, in or out of a transaction. */
 export type MysqlDatabase = MySqlDatabase<MySql2QueryResultHKT, MySql2PreparedQueryHKT>
 
+/** What is done on one connection. */
+export type Work<T> = (db: MysqlDatabase, maxPacketBytes: number) => Promise<T>
+
+interface Session {
+  readonly db: MysqlDatabase
+  readonly maxPacketBytes: number
+}
+
 /** Connections to one server. */
 export interface MysqlConnections {
   /**
    * Does `work` on one connection. When another transaction is in its way (deadlock, lock wait), it does it
-   * again, so `work` is one transaction or one statement.
+   * again, so `work` is one transaction or one statement. `maxPacketBytes` is the `max_allowed_packet` of that
+   * very connection: a server that took over may have another.
    *
    * @throws StoreError for every failure.
    */
-  run<T>(work: (db: MysqlDatabase) => Promise<T>): Promise<T>
+  run<T>(work: Work<T>): Promise<T>
 
   /** Waits for what is under way and closes the connections. */
   close(): Promise<void>
@@ -45,26 +54,28 @@ const ISOLATION = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 export function mysqlConnections(address: MysqlAddress, limit: number, zone: string): MysqlConnections {
   const where = describeDatabase(address)
   const pool = openPool(address, limit)
-  const sessions = new WeakMap<object, MysqlDatabase>()
+  const sessions = new WeakMap<object, Session>()
   const underWay = new Set<Promise<unknown>>()
   let isClosed = false
 
-  async function session(connection: PoolConnection): Promise<MysqlDatabase> {
+  async function session(connection: PoolConnection): Promise<Session> {
     const known = sessions.get(connection.connection)
     if (known !== undefined) return known
     await connection.query(sessionSettings(zone))
     await connection.query(ISOLATION)
-    const db = drizzle({ client: connection })
-    sessions.set(connection.connection, db)
-    return db
+    const made = { db: drizzle({ client: connection }), maxPacketBytes: await readMaxPacketBytes(connection) }
+    sessions.set(connection.connection, made)
+    return made
   }
 
-  async function attempt<T>(work: (db: MysqlDatabase) => Promise<T>): Promise<T> {
+  async function attempt<T>(work: Work<T>): Promise<T> {
     const deadline = startDeadline(ANSWER_TIMEOUT_MS, () => silent(where))
     try {
       const connection = await deadline.limit(pool.getConnection(), (late) => late.release())
       try {
-        const result = await deadline.limit(session(connection).then(work))
+        const result = await deadline.limit(
+          session(connection).then(({ db, maxPacketBytes }) => work(db, maxPacketBytes)),
+        )
         connection.release()
         return result
       } catch (error) {
@@ -77,7 +88,7 @@ export function mysqlConnections(address: MysqlAddress, limit: number, zone: str
     }
   }
 
-  async function retried<T>(work: (db: MysqlDatabase) => Promise<T>): Promise<T> {
+  async function retried<T>(work: Work<T>): Promise<T> {
     for (let retries = 0; ; retries++) {
       try {
         return await attempt(work)
@@ -125,6 +136,13 @@ function openPool(address: MysqlAddress, limit: number): Pool {
     dateStrings: true,
     jsonStrings: true,
   })
+}
+
+async function readMaxPacketBytes(connection: PoolConnection): Promise<number> {
+  const [rows] = await connection.query<RowDataPacket[]>('SELECT @@max_allowed_packet AS bytes')
+  const bytes = Number(rows[0]?.['bytes'])
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new StoreError('STORE_UNAVAILABLE', 'the server does not tell its max_allowed_packet; is it MySQL?')
 }
 
 function silent(where: string): StoreError {

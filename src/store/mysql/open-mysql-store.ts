@@ -3,7 +3,6 @@ import type { MysqlAddress } from '../../config/database-url.js'
 import { formatIso } from '../date-time.js'
 import { pruneStep } from '../prune-walk.js'
 import type { Store } from '../store.js'
-import { StoreError } from '../store-error.js'
 import type { StoreOptions } from '../store-options.js'
 import {
   addDevice,
@@ -18,6 +17,7 @@ import {
 import { historyWalk, readHistory } from './history.js'
 import { type MysqlConnections, mysqlConnections } from './mysql-connections.js'
 import { prepareTables } from './prepare-tables.js'
+import { findSilent, setPresence } from './presence.js'
 import { writeBatch } from './write-batch.js'
 
 /** Four transactions side by side keep the server busy while it syncs its log; more only wait for it. */
@@ -35,27 +35,28 @@ export async function openMysqlStore(address: MysqlAddress, options: StoreOption
   const zone = formatIso(0, options.zoneOffsetMinutes).slice(-'+00:00'.length)
   const connections = mysqlConnections(address, LANES + OTHER_CONNECTIONS, zone)
   try {
-    await connections.run(prepareTables)
-    return mysqlStore(connections, options.zoneOffsetMinutes, await readMaxPacketBytes(connections))
+    await connections.run((db) => prepareTables(db))
+    return mysqlStore(connections, options.zoneOffsetMinutes)
   } catch (error) {
     await connections.close()
     throw error
   }
 }
 
-function mysqlStore(
-  { run, close }: MysqlConnections,
-  zoneOffsetMinutes: number,
-  maxPacketBytes: number,
-): Store {
+function mysqlStore({ run, close }: MysqlConnections, zoneOffsetMinutes: number): Store {
   return {
     lanes: LANES,
     write: (batch) =>
-      run((db) =>
+      run((db, maxPacketBytes) =>
         db.transaction((tx) =>
           writeBatch(tx, batch, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
         ),
       ),
+    setPresence: (changes) =>
+      run((db, maxPacketBytes) =>
+        setPresence(db, changes, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
+      ),
+    findSilent: (beforeMs) => run((db) => findSilent(db, beforeMs, zoneOffsetMinutes)),
     findDevice: (name) => run((db) => findDevice(db, name)),
     findDevices: (names) => run((db) => findDevices(db, names)),
     addDevice: (device) => run((db) => addDevice(db, device)),
@@ -67,7 +68,7 @@ function mysqlStore(
       return isRemoved
     },
     reportDevice: (id) => run((db) => reportDevice(db, id)),
-    reportDevices: () => run(reportDevices),
+    reportDevices: () => run((db) => reportDevices(db)),
     readHistory: (range) => run((db) => readHistory(db, range, zoneOffsetMinutes)),
     pruneHistory: (beforeMs, limit, cursor) =>
       run((db) => pruneStep(historyWalk(db, zoneOffsetMinutes), beforeMs, limit, cursor)),
@@ -76,12 +77,4 @@ function mysqlStore(
     },
     close,
   }
-}
-
-async function readMaxPacketBytes({ run }: MysqlConnections): Promise<number> {
-  const [row] = await run((db) =>
-    db.select({ bytes: sql`@@max_allowed_packet`.mapWith(Number) }).from(sql`(SELECT 1) AS one`),
-  )
-  if (row !== undefined) return row.bytes
-  throw new StoreError('STORE_UNAVAILABLE', 'the server does not tell its max_allowed_packet; is it MySQL?')
 }

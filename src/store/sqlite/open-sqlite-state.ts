@@ -78,6 +78,11 @@ export async function openSqliteState(
       if (answer.kind === 'rows') return answer.rows
       throw failure(answer)
     },
+    async shrink() {
+      await commits.idle()
+      const answer = await ask({ id: nextId(), kind: 'shrink' })
+      if (answer.kind !== 'shrunk') throw failure(answer)
+    },
     async close() {
       await commits.idle()
       if (ended === undefined) await ask({ id: nextId(), kind: 'close' }).catch(() => undefined)

@@ -27,6 +27,8 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
   return {
     lanes: 1,
     write: (batch) => call('write', batch),
+    setPresence: (changes) => call('setPresence', changes),
+    findSilent: (beforeMs) => call('findSilent', beforeMs),
     findDevice: (name) => call('findDevice', name),
     findDevices: (names) => call('findDevices', names),
     addDevice: (device) => call('addDevice', device),

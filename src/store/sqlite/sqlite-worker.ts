@@ -32,6 +32,10 @@ function perform(store: Store, call: Call): Promise<unknown> {
   switch (call.method) {
     case 'write':
       return store.write(...call.args)
+    case 'setPresence':
+      return store.setPresence(...call.args)
+    case 'findSilent':
+      return store.findSilent(...call.args)
     case 'findDevice':
       return store.findDevice(...call.args)
     case 'findDevices':

@@ -13,7 +13,7 @@ export interface StateThreadStart {
 export type StateRequest =
   | { readonly id: number; readonly kind: 'write'; readonly writes: readonly (readonly Statement[])[] }
   | { readonly id: number; readonly kind: 'read'; readonly statement: Statement }
-  | { readonly id: number; readonly kind: 'close' }
+  | { readonly id: number; readonly kind: 'shrink' | 'close' }
 
 /** What became of one call of `write`. */
 export type Outcome = { readonly isDone: true } | { readonly isDone: false; readonly error: PackedError }
@@ -22,7 +22,7 @@ export type Outcome = { readonly isDone: true } | { readonly isDone: false; read
 export type StateAnswer =
   | { readonly id: number; readonly kind: 'written'; readonly outcomes: readonly Outcome[] }
   | { readonly id: number; readonly kind: 'rows'; readonly rows: readonly (readonly Value[])[] }
-  | { readonly id: number; readonly kind: 'closed' }
+  | { readonly id: number; readonly kind: 'shrunk' | 'closed' }
   | { readonly id: number; readonly kind: 'failed'; readonly error: PackedError }
 
 /** The `id` of the answer that says whether the file could be opened. */

@@ -1,0 +1,16 @@
+import type { DatabaseAddress } from './config/database-url.js'
+import type { Settings } from './config/options.js'
+import type { Lifecycle } from './lifecycle.js'
+import type { Logger } from './log/logger.js'
+import type { Tally } from './metrics/tally.js'
+import type { Readiness } from './web/readiness.js'
+
+/** What every part is made with. */
+export interface Context {
+  readonly settings: Settings
+  readonly database: DatabaseAddress
+  readonly log: Logger
+  readonly tally: Tally
+  readonly life: Lifecycle
+  readonly readiness: Readiness
+}

@@ -1,0 +1,201 @@
+import type { Tally } from '../metrics/tally.js'
+import { openState } from '../store/open-state.js'
+import type { State, Statement, Value } from '../store/state.js'
+import { StoreError } from '../store/store-error.js'
+import type { DeviceMessage } from './accepted.js'
+
+/** Messages on disk that wait for the database. Its size is kept in the tally. */
+export interface Spool {
+  /**
+   * Resolves with `true` when the messages are on disk, behind all that came before, and with `false` when
+   * there is no room for them. Rejects with a `StoreError` when the disk does not take them.
+   */
+  append(messages: readonly DeviceMessage[]): Promise<boolean>
+  /** The oldest messages, about `most` of them; `undefined` when there are none. Rejects with a `StoreError`. */
+  oldest(most: number): Promise<SpooledMessages | undefined>
+  /** Forgets what `oldest` gave last. */
+  remove(done: SpooledMessages): Promise<void>
+  close(): Promise<void>
+}
+
+/** Some messages from the spool. */
+export interface SpooledMessages {
+  readonly messages: readonly DeviceMessage[]
+  /** Rows that are none of ours any more: a disk can lie. */
+  readonly unreadable: readonly string[]
+  /** Of the last row, and what all rows together hold. */
+  readonly lastId: number
+  readonly count: number
+  readonly bytes: number
+}
+
+// A row is a batch: a thousand messages cost one statement. No id is ever used twice, so that a row cannot be
+// taken for another one that was removed.
+const TABLES = [
+  `CREATE TABLE IF NOT EXISTS spooled (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    messages INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    content TEXT NOT NULL
+  )`,
+]
+
+const NOTHING = { spoolMessages: 0, spoolBytes: 0, spoolOldestMs: undefined } satisfies Partial<Tally>
+
+/** What a row takes beside its content. */
+const ROW_BYTES = 64
+
+/** In memory at once, unless a single row has more. */
+const MAX_READ_BYTES = 4 * 1024 * 1024
+
+/** In quiet times a row holds a single message. */
+const MAX_ROWS = 1000
+
+/**
+ * Opens the spool in the file at `path`, for up to `maxBytes` of messages.
+ *
+ * @throws StoreError when the file cannot be used or is damaged; the message says what to do.
+ */
+export async function openSpool(path: string, maxBytes: number, tally: Tally): Promise<Spool> {
+  const state = await openState(path, TABLES)
+  try {
+    await check(state, path)
+    await measure(state, tally)
+  } catch (error) {
+    await state.close()
+    throw error
+  }
+  return spoolOn(state, maxBytes, tally)
+}
+
+async function check(state: State, path: string): Promise<void> {
+  let found: Value | undefined
+  try {
+    found = (await state.read(query('PRAGMA quick_check(1)')))[0]?.[0]
+  } catch (error) {
+    found = String(error)
+  }
+  if (found === 'ok') return
+  throw new StoreError(
+    'STORE_REJECTED',
+    `${path} is damaged (${String(found)}); it holds messages that were acknowledged and are not in the database ` +
+      'yet: move it away, rescue them from it, and start again',
+  )
+}
+
+async function measure(state: State, tally: Tally): Promise<void> {
+  const [row] = await state.read(query('SELECT SUM(messages), SUM(bytes), MIN(received_at) FROM spooled'))
+  tally.spoolMessages = Number(row?.[0] ?? 0)
+  tally.spoolBytes = Number(row?.[1] ?? 0)
+  tally.spoolOldestMs = tally.spoolMessages === 0 ? undefined : Number(row?.[2])
+}
+
+function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
+  /** On their way to the disk; they count against the bound. */
+  let pendingBytes = 0
+
+  return {
+    async append(messages) {
+      const [first] = messages
+      if (first === undefined) return true
+      const content = JSON.stringify(messages.map(toSpooled))
+      const bytes = Buffer.byteLength(content) + ROW_BYTES
+      if (tally.spoolBytes + pendingBytes + bytes > maxBytes) return false
+      pendingBytes += bytes
+      try {
+        await state.write([
+          query('INSERT INTO spooled (messages, bytes, received_at, content) VALUES (?, ?, ?, ?)', [
+            messages.length,
+            bytes,
+            first.receivedAtMs,
+            content,
+          ]),
+        ])
+      } finally {
+        pendingBytes -= bytes
+      }
+      tally.spoolMessages += messages.length
+      tally.spoolBytes += bytes
+      tally.spoolOldestMs ??= first.receivedAtMs
+      return true
+    },
+    async oldest(most) {
+      const sizes = await state.read(
+        query('SELECT id, messages, bytes, received_at FROM spooled ORDER BY id LIMIT ?', [MAX_ROWS]),
+      )
+      const end = findEnd(sizes, most)
+      if (end === undefined) {
+        Object.assign(tally, NOTHING) // also where the disk did more, or less, than it said
+        return undefined
+      }
+      tally.spoolOldestMs = Number(sizes[0]?.[3])
+      const rows = await state.read(
+        query('SELECT content FROM spooled WHERE id <= ? ORDER BY id', [end.lastId]),
+      )
+      return { ...end, ...readRows(rows) }
+    },
+    async remove({ lastId, count, bytes }) {
+      await state.write([query('DELETE FROM spooled WHERE id <= ?', [lastId])])
+      tally.spoolMessages = Math.max(0, tally.spoolMessages - count)
+      tally.spoolBytes = Math.max(0, tally.spoolBytes - bytes)
+      if (tally.spoolMessages > 0) return
+      tally.spoolOldestMs = undefined
+      await state.shrink().catch(() => undefined) // the room is used again, or given back another time
+    },
+    close: state.close,
+  }
+}
+
+/** How far the oldest `most` messages reach; at least one row, if there is one. */
+function findEnd(
+  sizes: readonly (readonly Value[])[],
+  most: number,
+): { lastId: number; count: number; bytes: number } | undefined {
+  let end: { lastId: number; count: number; bytes: number } | undefined
+  for (const [id, messages, size] of sizes) {
+    const count = (end?.count ?? 0) + Number(messages)
+    const bytes = (end?.bytes ?? 0) + Number(size)
+    if (end !== undefined && (count > most || bytes > MAX_READ_BYTES)) break
+    end = { lastId: Number(id), count, bytes }
+  }
+  return end
+}
+
+function readRows(rows: readonly (readonly Value[])[]) {
+  const messages: DeviceMessage[] = []
+  const unreadable: string[] = []
+  for (const [content] of rows) {
+    try {
+      messages.push(...parseRow(String(content)))
+    } catch {
+      unreadable.push(String(content))
+    }
+  }
+  return { messages, unreadable }
+}
+
+/** @throws Error for what `append` has not written. */
+function parseRow(content: string): readonly DeviceMessage[] {
+  const found: unknown = JSON.parse(content)
+  if (Array.isArray(found) && found.every(isMessage)) return found
+  throw new Error('no messages')
+}
+
+/** A sample: whoever wrote a text that has these meant it. */
+function isMessage(value: Partial<DeviceMessage> | null): value is DeviceMessage {
+  return (
+    typeof value?.receivedAtMs === 'number' &&
+    typeof value.device?.id === 'number' &&
+    Array.isArray(value.report?.readings)
+  )
+}
+
+/** What is needed to write a message later. The device's secret is none of it. */
+function toSpooled({ device: { id, uuid, deviceId }, report, receivedAtMs }: DeviceMessage): DeviceMessage {
+  return { device: { id, uuid, deviceId }, report, receivedAtMs }
+}
+
+function query(sql: string, args: readonly Value[] = []): Statement {
+  return { sql, args }
+}
