@@ -1,7 +1,7 @@
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
+import type { Kept } from '../sessions/disk/outbox.js'
+import type { OwnSessions } from '../sessions/sessions.js'
 import { type EmissionOrder, orderEmissions } from './emission-order.js'
-import type { Kept } from './outbox.js'
-import type { OwnSessions } from './sessions.js'
 
 export type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
 

@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import type { Sessions } from '../sessions/sessions.js'
 import {
   type AedesOptions,
   type AuthenticateError,
@@ -26,7 +27,6 @@ import { createLogin, type Login, LoginCode } from './login.js'
 import type { DevicePresence } from './own-device.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
-import type { Sessions } from './sessions.js'
 import { settle } from './settle.js'
 
 /** The MQTT broker. */

@@ -1,3 +1,4 @@
+import type { SharedClientIds } from '../sessions/sessions.js'
 import type { Connection } from './connection.js'
 
 /** Which connection holds which client id, and for whom. */
@@ -7,14 +8,6 @@ export interface ClientIds {
    * `false` when another user's connection holds it. It is held until the connection closes.
    */
   claim(clientId: string, owner: string, connection: Pick<Connection, 'signal'>): Promise<boolean>
-}
-
-/** Client ids as several instances see them; see `Sessions`. */
-export interface SharedClientIds {
-  /** `false` when another owner holds the client id on any instance. */
-  claim(clientId: string, owner: string): Promise<boolean>
-  /** Lets go of it, unless another instance has taken it over. */
-  release(clientId: string): void
 }
 
 interface Holder {

@@ -1,6 +1,6 @@
+import type { Sessions } from '../sessions/sessions.js'
 import type { Peer } from './connection.js'
 import type { FaultLog } from './fault-log.js'
-import type { Sessions } from './sessions.js'
 
 /**
  * Takes filters that a client may not have out of its session, so that nothing is queued for them. Nobody waits

@@ -1,6 +1,6 @@
+import type { Sessions } from '../sessions/sessions.js'
 import { hasTooManyLevels, type PublishingAedes } from './aedes-broker.js'
 import type { PublishingParts } from './publishing.js'
-import type { Sessions } from './sessions.js'
 
 /**
  * Publishes the wills of clients whose connections ended with the process before, as that would have done if it

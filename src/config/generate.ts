@@ -3,7 +3,7 @@ import { insertSettingsTable, renderEnvExample } from './render.js'
 
 // `npm run generate`: writes what is generated from the options into the files that show it.
 
-const top = new URL('../../', import.meta.url)
+const top = new URL('../..', import.meta.url)
 
 for (const [name, language] of [
   ['README.md', 'en'],

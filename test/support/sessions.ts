@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { onTestFinished } from 'vitest'
-import { openDiskSessions, type SessionLimits } from '#src/broker/disk-sessions.js'
-import type { Sessions } from '#src/broker/sessions.js'
 import type { Tally } from '#src/metrics/tally.js'
+import { openDiskSessions, type SessionLimits } from '#src/sessions/disk/disk-sessions.js'
+import type { Sessions } from '#src/sessions/sessions.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 /** Bounds that no test meets by accident. */

@@ -1,6 +1,5 @@
-import type { SharedClientIds } from './client-ids.js'
-import type { Outbox } from './outbox.js'
-import type { SavedWill } from './session-file.js'
+import type { Outbox } from './disk/outbox.js'
+import type { SavedWill } from './disk/session-file.js'
 
 /** Where subscriptions, queued messages, retained messages and wills are kept. */
 export interface Sessions {
@@ -52,4 +51,12 @@ export interface DeliveredPacket {
   readonly brokerId?: string
   readonly brokerCounter?: number
   readonly messageId?: number | undefined
+}
+
+/** Client ids as several instances see them. */
+export interface SharedClientIds {
+  /** `false` when another owner holds the client id on any instance. */
+  claim(clientId: string, owner: string): Promise<boolean>
+  /** Lets go of it, unless another instance has taken it over. */
+  release(clientId: string): void
 }

@@ -1,5 +1,5 @@
-import type { Tally } from '../metrics/tally.js'
-import type { Statement } from '../store/state.js'
+import type { Tally } from '../../metrics/tally.js'
+import type { Statement } from '../../store/state.js'
 import type { LateWrites } from './late-writes.js'
 import type { RetainedLimit } from './retained-limit.js'
 import { PACKET_IDENTIFIERS, type QueuedMessage, type Session } from './session.js'

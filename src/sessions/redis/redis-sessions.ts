@@ -3,11 +3,11 @@ import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import { Redis } from 'ioredis'
 import MQEmitterRedis from 'mqemitter-redis'
-import { ConfigError } from '../config/config-error.js'
-import type { Logger } from '../log/logger.js'
-import { createRateLimit } from '../log/rate-limit.js'
+import { ConfigError } from '../../config/config-error.js'
+import type { Logger } from '../../log/logger.js'
+import { createRateLimit } from '../../log/rate-limit.js'
+import type { Sessions } from '../sessions.js'
 import { createRedisClientIds } from './redis-client-ids.js'
-import type { Sessions } from './sessions.js'
 
 /** Without it only the first 1000 queued messages come at each reconnect. */
 const MAX_SESSION_DELIVERY = 100_000

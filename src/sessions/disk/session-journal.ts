@@ -1,7 +1,7 @@
-import type { Logger } from '../log/logger.js'
-import { createRateLimit } from '../log/rate-limit.js'
-import type { State, Statement } from '../store/state.js'
-import { StoreError } from '../store/store-error.js'
+import type { Logger } from '../../log/logger.js'
+import { createRateLimit } from '../../log/rate-limit.js'
+import type { State, Statement } from '../../store/state.js'
+import { StoreError } from '../../store/store-error.js'
 
 /** Writes what changes in sessions to the state file. */
 export interface SessionJournal {

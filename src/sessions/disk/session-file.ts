@@ -1,4 +1,4 @@
-import type { State, Statement, Value } from '../store/state.js'
+import type { State, Statement, Value } from '../../store/state.js'
 
 /**
  * The tables of the sessions in the state file. Rows belong to the number of a session and not to its client's

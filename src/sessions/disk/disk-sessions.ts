@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Logger } from '../log/logger.js'
-import type { Tally } from '../metrics/tally.js'
-import { openState } from '../store/open-state.js'
+import type { Logger } from '../../log/logger.js'
+import type { Tally } from '../../metrics/tally.js'
+import { openState } from '../../store/open-state.js'
+import type { Sessions } from '../sessions.js'
 import { DiskPersistence } from './disk-persistence.js'
 import { createLateWrites } from './late-writes.js'
 import { createRetainedLimit } from './retained-limit.js'
@@ -10,7 +11,6 @@ import type { SessionClient } from './session.js'
 import { createSessionDirectory } from './session-directory.js'
 import { loadSessions, sessionTables } from './session-file.js'
 import { createSessionJournal } from './session-journal.js'
-import type { Sessions } from './sessions.js'
 
 /** Bounds on what sessions may hold. */
 export interface SessionLimits {

@@ -1,4 +1,4 @@
-import type { Statement } from '../store/state.js'
+import type { Statement } from '../../store/state.js'
 import type { LateWrites } from './late-writes.js'
 import { createSession, type Entry, type Session, type SessionClient } from './session.js'
 import { deleteSession, type SavedSessions, statements } from './session-file.js'

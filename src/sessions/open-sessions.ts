@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
-import { openDiskSessions, type SessionLimits } from './disk-sessions.js'
-import { sessionTables } from './session-file.js'
+import { openDiskSessions, type SessionLimits } from './disk/disk-sessions.js'
+import { sessionTables } from './disk/session-file.js'
 import type { Sessions } from './sessions.js'
 
 /** Where sessions are to be. */
@@ -30,7 +30,7 @@ export interface SessionsOptions {
  */
 export async function openSessions(place: SessionsPlace, options: SessionsOptions): Promise<Sessions> {
   if (place.redisUrl === undefined) return openDiskSessions({ path: statePath(place), ...options })
-  const { openRedisSessions } = await import('./redis-sessions.js') // loads only where it is used
+  const { openRedisSessions } = await import('./redis/redis-sessions.js') // loads only where it is used
   return openRedisSessions(place.redisUrl, options.log, options.signal)
 }
 

@@ -1,4 +1,4 @@
-import type { Statement } from '../store/state.js'
+import type { Statement } from '../../store/state.js'
 import type { Entry, Session } from './session.js'
 import { statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { SharedClientIds } from './client-ids.js'
+import type { SharedClientIds } from '../sessions.js'
 
 /** What an instance holds is free again so long after the instance has died. */
 const HELD_FOR_MS = 60_000

@@ -1,6 +1,6 @@
-import type { Logger } from '../log/logger.js'
-import { createRateLimit } from '../log/rate-limit.js'
-import type { Tally } from '../metrics/tally.js'
+import type { Logger } from '../../log/logger.js'
+import { createRateLimit } from '../../log/rate-limit.js'
+import type { Tally } from '../../metrics/tally.js'
 
 /** Keeps account of the retained messages. */
 export interface RetainedLimit {
