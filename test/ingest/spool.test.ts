@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DeviceMessage } from '#src/ingest/accepted.js'
@@ -70,7 +70,9 @@ test('another run finds what was not removed, and what was not closed', async ()
   await first.append([message(2), message(3)])
   const oldest = await first.oldest(1)
   if (oldest !== undefined) await first.remove(oldest)
-  const { spool: second, tally: found } = await spoolIn(folder)
+  const left = await temporaryFolder()
+  for (const name of ['spool.db', 'spool.db-wal']) await copyFile(join(folder, name), join(left, name))
+  const { spool: second, tally: found } = await spoolIn(left)
   expect(found).toMatchObject({ spoolMessages: 2, spoolBytes: tally.spoolBytes, spoolOldestMs: 2 })
   expect(await drain(second, 10)).toEqual([[2, 3]])
 })
