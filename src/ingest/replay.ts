@@ -96,7 +96,7 @@ export function startReplay(parts: ReplayParts): Replay {
   const remove = async (some: SpooledMessages): Promise<void> => {
     for (const content of some.unreadable) {
       log.error('a damaged row of the spool; it is kept with the messages that the database refused')
-      await parts.deadLetters.addUnreadable(content)
+      if (!(await untilKept(() => parts.deadLetters.addUnreadable(content), signal))) return
     }
     await spool.remove(some)
     if (tally.spoolMessages > 0) return
@@ -160,11 +160,12 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
     atOnce = Math.min(atOnce * 2, maxBatch)
   }
 
-  const refused = async (message: DeviceMessage, error: StoreError): Promise<void> => {
+  const refused = async (message: DeviceMessage, error: StoreError): Promise<boolean> => {
     log.warn({ device: message.device.deviceId, error: error.message }, 'the database refused a message')
-    await parts.deadLetters.add(message, error.message)
+    if (!(await untilKept(() => parts.deadLetters.add(message, error.message), signal))) return false
     tally.replayRefused += 1
     failures = 0
+    return true
   }
 
   /** Whether it is this one message that the database fails on, again and again, while it stores others. */
@@ -201,17 +202,29 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
           continue
         }
         const isContent = error.code === 'STORE_REJECTED'
-        if (!isContent) availability.failed(error)
+        if (isContent) availability.refused()
+        else availability.failed(error)
         if (some.length > 1) atOnce = Math.ceil(some.length / 2)
         else if (first !== undefined && (isContent || isToBlame())) {
-          await refused(first, error)
-          from += 1
+          if (await refused(first, error)) from += 1
         }
         if (!isContent) await waitForStore(some.length === 1)
       }
       return from >= messages.length
     },
   }
+}
+
+/**
+ * What was acknowledged is not given up for want of room: it stays in the spool, and what is behind it too.
+ * `false`: the stop came first.
+ */
+async function untilKept(keep: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    if (await keep()) return true
+    await pause(LAST_RETRY_MS, signal)
+  }
+  return false
 }
 
 async function pause(timeMs: number, signal: AbortSignal): Promise<void> {

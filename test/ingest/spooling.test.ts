@@ -58,8 +58,8 @@ async function bench(): Promise<Bench> {
         store: { ...store, write: (batch) => write(batch, store.write) },
         spool,
         deadLetters: {
-          add: async (message, reason) => void rejected.push({ message, reason }),
-          addUnreadable: async () => undefined,
+          add: async (message, reason) => rejected.push({ message, reason }) > 0,
+          addUnreadable: async () => true,
         },
         directory: createDeviceDirectory(store, 10),
         tally,
@@ -159,14 +159,14 @@ test('the spool rests while live messages wait for long, and has its turn all th
     },
     spool,
     availability: {
-      ...createAvailability(log, ''),
+      ...createAvailability(log, '', tally),
       takeLongestWaitMs() {
         looks.push('look')
         return waitMs
       },
     },
     marks: createLiveMarks(),
-    deadLetters: { add: async () => undefined, addUnreadable: async () => undefined },
+    deadLetters: { add: async () => true, addUnreadable: async () => true },
     keepsHistory: true,
     maxBatch: 1,
     tally,

@@ -29,7 +29,7 @@ export async function startTestBroker(
   const ingest = createIngest({
     store,
     spool: undefined,
-    deadLetters: { add: async () => undefined, addUnreadable: async () => undefined },
+    deadLetters: { add: async () => true, addUnreadable: async () => true },
     directory: createDeviceDirectory(store, 1000),
     tally,
     log,
