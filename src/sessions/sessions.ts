@@ -18,8 +18,8 @@ export interface Sessions {
   readonly clientIds?: SharedClientIds
   /** Where this process alone has the sessions; elsewhere Aedes does with `persistence` what this does. */
   readonly own?: OwnSessions
-  /** Whether the place can be reached. */
-  isReady(): boolean
+  /** Whether the place can be reached, and takes what changes. */
+  isReady(): boolean | Promise<boolean>
   close(): Promise<void>
 }
 
