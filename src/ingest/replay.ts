@@ -186,6 +186,17 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
     retryMs = answers && !isOne ? FIRST_RETRY_MS : Math.min(retryMs * 2, LAST_RETRY_MS)
   }
 
+  /** What follows from a failure; whether the first of `count` messages is done with, as a refused one. */
+  const isRefused = async (first: DeviceMessage, count: number, error: StoreError): Promise<boolean> => {
+    const isContent = error.code === 'STORE_REJECTED'
+    if (isContent) availability.refused()
+    else availability.failed(error)
+    if (count > 1) atOnce = Math.ceil(count / 2)
+    const isDone = count === 1 && (isContent || isToBlame()) && (await refused(first, error))
+    if (!isContent) await waitForStore(count === 1)
+    return isDone
+  }
+
   return {
     /** Calls `began` with every commit, before it is counted; `false`: the stop came first. */
     async write(messages: readonly DeviceMessage[], began: () => void): Promise<boolean> {
@@ -199,16 +210,7 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
           began()
           stored(some)
           from += some.length
-          continue
-        }
-        const isContent = error.code === 'STORE_REJECTED'
-        if (isContent) availability.refused()
-        else availability.failed(error)
-        if (some.length > 1) atOnce = Math.ceil(some.length / 2)
-        else if (first !== undefined && (isContent || isToBlame())) {
-          if (await refused(first, error)) from += 1
-        }
-        if (!isContent) await waitForStore(some.length === 1)
+        } else if (first !== undefined && (await isRefused(first, some.length, error))) from += 1
       }
       return from >= messages.length
     },

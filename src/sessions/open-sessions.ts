@@ -3,7 +3,7 @@ import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
 import { openDiskSessions, type SessionLimits } from './disk/disk-sessions.js'
-import { sessionTables } from './disk/session-file.js'
+import { SESSION_FILE } from './disk/session-file.js'
 import type { Sessions } from './sessions.js'
 
 /** Where sessions are to be. */
@@ -41,7 +41,7 @@ export function describeSessions(place: SessionsPlace): string {
 
 /** How many sessions the state file holds, also while a server runs on it. */
 export async function countSavedSessions(place: SessionsPlace): Promise<number> {
-  const state = await openState(statePath(place), sessionTables, { isShared: true })
+  const state = await openState(statePath(place), SESSION_FILE, { isShared: true })
   try {
     const [row] = await state.read({ sql: 'SELECT count(*) FROM session', args: [] })
     return Number(row?.[0] ?? 0)

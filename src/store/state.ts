@@ -7,6 +7,14 @@ export interface Statement {
   readonly args: readonly Value[]
 }
 
+/** What a state file is for. */
+export interface StateKind {
+  /** What is lost with it, for people. */
+  readonly holds: string
+  /** These change nothing where they were carried out before (`CREATE TABLE IF NOT EXISTS`). */
+  readonly tables: readonly string[]
+}
+
 /**
  * What this process has to remember over its end, beside what goes to the database: an embedded SQLite file of
  * its own, with tables of whoever uses it. Every method rejects with a `StoreError`: STORE_UNAVAILABLE for a

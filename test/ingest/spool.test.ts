@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { copyFile, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DeviceMessage } from '#src/ingest/accepted.js'
 import { openSpool, type Spool } from '#src/ingest/spool.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
+import { leftByCrash } from '../support/left-by-crash.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const MEGABYTE = 1_000_000
@@ -70,9 +71,7 @@ test('another run finds what was not removed, and what was not closed', async ()
   await first.append([message(2), message(3)])
   const oldest = await first.oldest(1)
   if (oldest !== undefined) await first.remove(oldest)
-  const left = await temporaryFolder()
-  for (const name of ['spool.db', 'spool.db-wal']) await copyFile(join(folder, name), join(left, name))
-  const { spool: second, tally: found } = await spoolIn(left)
+  const { spool: second, tally: found } = await spoolIn(await leftByCrash(folder))
   expect(found).toMatchObject({ spoolMessages: 2, spoolBytes: tally.spoolBytes, spoolOldestMs: 2 })
   expect(await drain(second, 10)).toEqual([[2, 3]])
 })

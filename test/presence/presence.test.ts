@@ -9,6 +9,7 @@ import { formatDateTime } from '#src/store/date-time.js'
 import type { Store } from '#src/store/store.js'
 import { StoreError } from '#src/store/store-error.js'
 import { addAnyDevice, batchOf, seen } from '../support/batches.js'
+import { leftByCrash } from '../support/left-by-crash.js'
 import { type PresenceRecord, recordPresence } from '../support/presence-record.js'
 import { createSignal } from '../support/signal.js'
 import { emptyDatabase, type TestDatabase, zoneOffsetMinutes } from '../support/store-databases.js'
@@ -241,7 +242,7 @@ describe('After a crash', () => {
     }
     await before.tickAfter(SECOND_MS)
     await before.tickAfter(9 * SECOND_MS)
-    const after = await start({ folder, clock: before.clock })
+    const after = await start({ folder: await leftByCrash(folder), clock: before.clock })
     return { ...after, tickAfter: tickOf(after.presence, before.clock), clock: before.clock }
   }
   const tickOf = (presence: { tick(): Promise<void> }, clock: Clock) => async (timeMs: number) => {
@@ -283,7 +284,7 @@ describe('After a crash', () => {
     before.presence.begin(id, connectionAt(before.clock))
     await before.tickAfter(SECOND_MS)
     before.clock.pass(KEEP_ALIVE_MS)
-    const after = await start({ folder, clock: before.clock })
+    const after = await start({ folder: await leftByCrash(folder), clock: before.clock })
     await after.presence.tick()
     expect(await record.of(id)).toEqual([1, 0])
   })
@@ -299,7 +300,7 @@ describe('After a crash', () => {
       { deviceId: moved.id, isOnline: true, atMs: before.clock.now() + 2 * SECOND_MS },
     ])
     before.clock.pass(KEEP_ALIVE_MS)
-    const after = await start({ folder, clock: before.clock, isShared: true })
+    const after = await start({ folder: await leftByCrash(folder), clock: before.clock, isShared: true })
     await after.presence.tick()
     expect(await record.of(moved.id)).toEqual([1])
     expect(await record.of(gone.id)).toEqual([1, 0])
@@ -314,7 +315,7 @@ describe('After a crash', () => {
     end()
     await before.tickAfter(5 * SECOND_MS)
     await before.tickAfter(SECOND_MS)
-    expect((await start({ folder })).memory.left.size).toBe(0)
+    expect((await start({ folder: await leftByCrash(folder) })).memory.left.size).toBe(0)
   })
 
   it('and without a folder to remember in, presence goes on', async () => {

@@ -9,7 +9,7 @@ import { createRetainedLimit } from './retained-limit.js'
 import { createSavedWills } from './saved-wills.js'
 import type { SessionClient } from './session.js'
 import { createSessionDirectory } from './session-directory.js'
-import { loadSessions, sessionTables } from './session-file.js'
+import { loadSessions, SESSION_FILE } from './session-file.js'
 import { createSessionJournal } from './session-journal.js'
 
 /** Bounds on what sessions may hold. */
@@ -42,7 +42,7 @@ const RETRY_AFTER_MS = 1000
  * @throws StoreError when the file is no database, is damaged, cannot be written, or another server has it.
  */
 export async function openDiskSessions({ path, limits, tally, log }: DiskSessionsOptions): Promise<Sessions> {
-  const state = await openState(path, sessionTables)
+  const state = await openState(path, SESSION_FILE)
   const beforeMs = (): number => Date.now() - limits.expirySeconds * 1000
   const saved = await loadSessions(state, beforeMs()).catch(async (error: unknown) => {
     await state.close()

@@ -1,10 +1,10 @@
-import type { Statement, Value } from '../state.js'
+import type { StateKind, Statement, Value } from '../state.js'
 import type { PackedError } from './thread-protocol.js'
 
 /** What the thread of a state file is started with. */
 export interface StateThreadStart {
   readonly path: string
-  readonly tables: readonly string[]
+  readonly kind: StateKind
   /** Whether another process may have it at the same time. */
   readonly isShared: boolean
 }
