@@ -11,6 +11,11 @@ const packages: Readonly<Record<string, string>> = {
   mosquitto_pub: 'mosquitto-clients',
   openssl: 'openssl',
   script: 'bsdutils',
+  faketime: 'faketime',
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  mount: 'mount',
+  'mkfs.ext4': 'e2fsprogs',
 }
 
 /** Servers live here on Debian, which a user's PATH leaves out. */

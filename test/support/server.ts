@@ -138,3 +138,10 @@ function parseLine(text: string): LogLine | undefined {
 function isLogLine(line: unknown): line is LogLine {
   return typeof line === 'object' && line !== null && 'msg' in line && typeof line.msg === 'string'
 }
+
+/** The parts that `/readyz` names, and whether each works. */
+export async function readyz(server: Server): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${server.port('http')}/readyz`)
+  const body: unknown = await response.json()
+  return typeof body === 'object' && body !== null && 'parts' in body ? body.parts : undefined
+}

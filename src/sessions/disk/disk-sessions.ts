@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { steadyNow } from '../../clock/clock.js'
 import type { Logger } from '../../log/logger.js'
 import type { Tally } from '../../metrics/tally.js'
 import { openState } from '../../store/open-state.js'
@@ -43,8 +44,8 @@ const RETRY_AFTER_MS = 1000
  */
 export async function openDiskSessions({ path, limits, tally, log }: DiskSessionsOptions): Promise<Sessions> {
   const state = await openState(path, SESSION_FILE)
-  const beforeMs = (): number => Date.now() - limits.expirySeconds * 1000
-  const saved = await loadSessions(state, beforeMs()).catch(async (error: unknown) => {
+  const beforeMs = (nowMs: number): number => nowMs - limits.expirySeconds * 1000
+  const saved = await loadSessions(state, beforeMs(Date.now())).catch(async (error: unknown) => {
     await state.close()
     throw error
   })
@@ -79,7 +80,7 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
   })
 
   const endOldSessions = async (): Promise<void> => {
-    const old = directory.awaySince(beforeMs())
+    const old = directory.awaySince(beforeMs(steadyNow()))
     for (const session of old) await persistence.endSession(session)
     if (old.length > 0) log.info({ sessions: old.length }, 'sessions whose clients stayed away have ended')
   }

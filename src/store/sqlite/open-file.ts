@@ -13,8 +13,6 @@ export interface FileKind {
   readonly tables: readonly string[]
   /** The tables that are checked for damage at each start; by default all. */
   readonly checks?: readonly string[]
-  /** Whether nobody else has tables in it. */
-  readonly isWhollyOurs: boolean
 }
 
 /** `Dmsf`: the mark of a file that Damselfly made. (sqlite.org/fileformat2.html, offset 68) */

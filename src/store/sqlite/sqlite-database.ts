@@ -31,11 +31,10 @@ export async function openDatabase(path: string): Promise<OpenDatabase> {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const holds = 'devices, their state and their history'
-  const client = await openFile(file, {
+  const client = await openFile(path, {
     holds,
     tables: tableStatements,
     checks: CHECKED,
-    isWhollyOurs: false,
   })
   try {
     await syncCommits(client)

@@ -41,7 +41,7 @@ async function open(): Promise<Client> {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   if (!isShared) await lock(`${file}.lock`)
-  const client = await openFile(file, { ...kind, isWhollyOurs: true })
+  const client = await openFile(path, kind)
   await client.execute('PRAGMA synchronous = FULL')
   return client
 }
