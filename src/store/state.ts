@@ -29,8 +29,11 @@ export interface State {
   write(statements: readonly Statement[]): Promise<void>
   /** The rows that a statement yields, after all that was written before. */
   read(statement: Statement): Promise<readonly (readonly Value[])[]>
-  /** Gives the room of what was deleted back to the disk; until then it is kept for what comes. */
-  shrink(): Promise<void>
+  /**
+   * Gives the room of what was deleted back to the disk, `mostPages` of 4 KiB at the most; until then it is kept
+   * for what comes.
+   */
+  shrink(mostPages?: number): Promise<void>
   /** Commits what was written, and closes the file. */
   close(): Promise<void>
 }

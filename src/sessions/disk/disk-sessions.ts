@@ -5,6 +5,7 @@ import type { Tally } from '../../metrics/tally.js'
 import { openState } from '../../store/open-state.js'
 import type { Sessions } from '../sessions.js'
 import { DiskPersistence } from './disk-persistence.js'
+import { createGivingBack } from './give-back-room.js'
 import { createLateWrites } from './late-writes.js'
 import { createRetainedLimit } from './retained-limit.js'
 import { createSavedWills } from './saved-wills.js'
@@ -85,7 +86,9 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
     if (old.length > 0) log.info({ sessions: old.length }, 'sessions whose clients stayed away have ended')
   }
   const checkEveryMs = Math.min(EXPIRY_CHECK_MS, Math.max(1, limits.expirySeconds) * 1000)
-  const timer = setInterval(() => void endOldSessions(), checkEveryMs).unref()
+  const giveBackRoom = createGivingBack(state)
+  const timer = setInterval(() => void endOldSessions().then(giveBackRoom), checkEveryMs).unref()
+  void giveBackRoom() // what was left behind was deleted just now
 
   return {
     persistence,

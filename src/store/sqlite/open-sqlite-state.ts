@@ -74,9 +74,9 @@ export async function openSqliteState(path: string, kind: StateKind, isShared: b
       if (answer.kind === 'rows') return answer.rows
       throw failure(answer)
     },
-    async shrink() {
+    async shrink(mostPages = 0) {
       await commits.idle()
-      const answer = await ask({ id: nextId(), kind: 'shrink' })
+      const answer = await ask({ id: nextId(), kind: 'shrink', mostPages })
       if (answer.kind !== 'shrunk') throw failure(answer)
     },
     async close() {

@@ -72,7 +72,9 @@ async function answer(client: Client, request: StateRequest): Promise<StateAnswe
     if (request.kind === 'read') return { id, kind: 'rows', rows: await read(client, request.statement) }
     if (request.kind === 'shrink') {
       // Carried out to its end only in this form.
-      await client.executeMultiple('PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)')
+      await client.executeMultiple(
+        `PRAGMA incremental_vacuum(${request.mostPages}); PRAGMA wal_checkpoint(TRUNCATE)`,
+      )
       return { id, kind: 'shrunk' }
     }
     client.close()
