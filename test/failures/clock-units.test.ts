@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { createRateLimit } from '#src/log/rate-limit.js'
+import { createTally } from '#src/metrics/tally.js'
+import { openDiskSessions } from '#src/sessions/disk/disk-sessions.js'
+import { startHistoryKeeper } from '#src/store/history-keeper.js'
+import { createSignal } from '../support/signal.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const DAY_MS = 86_400_000
+const YEAR_MS = 365 * DAY_MS
+const log = pino({ level: 'silent' })
+
+/** Sets the clock of this process; what measures how long something lasts is left alone. */
+function setAhead(timeMs: number): void {
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: Date.now() + timeMs })
+  onTestFinished(() => void vi.useRealTimers())
+}
+
+test('a clock that jumps ahead by a year deletes no more from the history than has become old', async () => {
+  const nowMs = Date.now()
+  setAhead(YEAR_MS)
+  const asked = createSignal()
+  let beforeMs = 0
+  const keeper = startHistoryKeeper(
+    {
+      newestSeen: async () => nowMs,
+      async pruneHistory(before) {
+        beforeMs = before
+        asked.give()
+        return { deleted: 0 }
+      },
+    },
+    30,
+    log,
+  )
+  await asked.given
+  await keeper.stop()
+  expect(beforeMs).toBeLessThan(nowMs - 29 * DAY_MS)
+  expect(beforeMs).toBeGreaterThan(nowMs - 31 * DAY_MS)
+})
+
+test('a clock that jumps ahead by a year ends no session whose client has just left', async () => {
+  setAhead(0)
+  const limits = { maxQueued: 10, expirySeconds: 604_800, maxRetained: 10, maxRetainedBytes: 1000 }
+  const path = join(await temporaryFolder(), 'state.db')
+  const lines: string[] = []
+  const sink = pino({ base: null }, { write: (line: string) => void lines.push(line) })
+  const sessions = await openDiskSessions({ path, limits, tally: createTally(), log: sink })
+  onTestFinished(() => sessions.close())
+  const client = { id: 'a', clean: false }
+  sessions.own?.attach(client, () => true)
+  await sessions.own
+    ?.outbox(
+      { cmd: 'publish', topic: 't', payload: 'x', qos: 2, retain: false },
+      {
+        clientId: 'a',
+        packetIdentifier: 1,
+      },
+    )
+    .store()
+  sessions.own?.detach(client)
+  vi.setSystemTime(Date.now() + YEAR_MS)
+  vi.advanceTimersByTime(120_000)
+  await sessions.isReady()
+  await sessions.unsubscribe('a', ['none']) // is written after what the check of ages has begun
+  expect(lines).toEqual([])
+})
+
+test('a clock that is set back does not keep a line from the log', () => {
+  const limit = createRateLimit(60_000, 1)
+  expect(limit.admit('some')).toBe(0)
+  setAhead(-YEAR_MS)
+  expect(limit.admit('some')).toBeUndefined()
+})
