@@ -287,6 +287,30 @@ test('a refused message is found in a batch from the spool, and the others are s
   expect(await query(HISTORY)).toHaveLength(98)
 })
 
+test('a refused message stays in the spool until it is kept elsewhere', async () => {
+  const { start, spool, tally, devices } = await bench()
+  await spool.append([spooled(devices[0], 13, Date.now())])
+  let attempts = 0
+  start(
+    async () => {
+      throw new StoreError('STORE_REJECTED', 'refused for this test')
+    },
+    {
+      deadLetters: {
+        addUnreadable: async () => true,
+        async add() {
+          attempts += 1
+          if (attempts === 2) expect(tally).toMatchObject({ spoolMessages: 1, replayRefused: 0 })
+          return attempts === 2
+        },
+      },
+    },
+  )
+  await until(() => tally.spoolMessages === 0)
+  expect(attempts).toBe(2)
+  expect(tally.replayRefused).toBe(1)
+})
+
 test('a disk that refuses: nothing is acknowledged until database or disk take it', async () => {
   const { start, spool, tally, devices } = await bench()
   let isAway = true
