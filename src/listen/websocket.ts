@@ -6,7 +6,7 @@ import type { Broker } from '../broker/broker.js'
 import type { Peer } from '../broker/connection.js'
 import type { ServedCertificates } from './certificates.js'
 import type { Gate } from './gate.js'
-import { type ListenAddress, type Listener, listen } from './listener.js'
+import { type ListenAddress, type Listener, listen, socketOptions } from './listener.js'
 import { tlsOptions, tlsSide } from './tls.js'
 
 /** How the WebSocket listeners are to work. */
@@ -29,6 +29,13 @@ const MAX_UNREAD_BYTES = 65_536
 /** An upgrade request is one packet; whoever takes longer is no client. */
 const UPGRADE_TIMEOUT_MS = 10_000
 
+const httpOptions = {
+  ...socketOptions,
+  headersTimeout: UPGRADE_TIMEOUT_MS,
+  requestTimeout: UPGRADE_TIMEOUT_MS,
+  connectionsCheckingInterval: 1000, // Node looks every 30 s
+} as const
+
 /** What a peer may take for its side of the closing handshake, before its socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 2000
 
@@ -39,7 +46,7 @@ export function listenWebsocket(
   gate: Gate,
   broker: Broker,
 ): Promise<Listener> {
-  const server = createServer({ noDelay: true })
+  const server = createServer(httpOptions)
   const peerOf = (socket: Socket): Peer => ({ transport: 'ws', address: socket.remoteAddress ?? '' })
   serve(server, peerOf, options, gate, broker)
   return listen(server, 'ws', 'WS_PORT', address)
@@ -53,7 +60,7 @@ export async function listenSecureWebsocket(
   gate: Gate,
   broker: Broker,
 ): Promise<Listener> {
-  const server = createSecureServer({ ...tlsOptions(certificates), noDelay: true })
+  const server = createSecureServer({ ...tlsOptions(certificates), ...httpOptions })
   const { peerOf, renew } = tlsSide(server, 'wss', certificates, gate)
   serve(server, peerOf, options, gate, broker)
   return { ...(await listen(server, 'wss', 'WSS_PORT', address)), renew }
@@ -66,8 +73,6 @@ function serve(
   gate: Gate,
   broker: Broker,
 ): void {
-  server.headersTimeout = UPGRADE_TIMEOUT_MS
-  server.requestTimeout = UPGRADE_TIMEOUT_MS
   server.prependListener('connection', (socket) => gate.admit(socket))
   server.on('request', (_request, response) => {
     response.writeHead(426, { 'content-type': 'text/plain', connection: 'close', upgrade: 'websocket' })
