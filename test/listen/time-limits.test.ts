@@ -15,7 +15,7 @@ const CONNECT = generate({
   protocolId: 'MQTT',
   protocolVersion: 4,
   clean: true,
-  clientId: 'slow',
+  clientId: 'slow'.repeat(30), // takes two minutes
   keepalive: 0,
 })
 
