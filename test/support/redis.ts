@@ -22,6 +22,8 @@ export interface RedisOptions {
   readonly port?: number
   readonly folder?: string
   readonly password?: string
+  /** What else `redis-server` is told. */
+  readonly settings?: readonly string[]
 }
 
 /** Starts a private Redis until the running test is over; resolves when it takes connections. */
@@ -31,7 +33,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
   const password = options.password === undefined ? [] : ['--requirepass', options.password]
   const child = spawn(
     programPath('redis-server'),
-    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable, ...password],
+    [
+      ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable],
+      ...[...password, ...(options.settings ?? [])],
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const ended = once(child, 'close')
