@@ -6,7 +6,7 @@ import { checkAdministratorName, ensureAdministrator } from '../auth/administrat
 import { readPasswordFile } from '../auth/password-file.js'
 import { databaseAddress, describeDatabase } from '../config/database.js'
 import type { Settings } from '../config/options.js'
-import { sessionsPlace } from '../config/session-settings.js'
+import { describeRedis, sessionsPlace } from '../config/session-settings.js'
 import { ensureCertificates } from '../listen/certificates.js'
 import { type ClientTrust, clientCertificates } from '../listen/client-trust.js'
 import { checkRedisSessions, countSavedSessions, describeSessions } from '../sessions/open-sessions.js'
@@ -116,7 +116,7 @@ async function probeRedis(url: string): Promise<readonly string[]> {
     return await checkRedisSessions(url, signal)
   } catch (error) {
     if (!signal.aborted) throw error
-    throw CommandError.failed('REDIS_URL (not shown): Redis cannot be reached; is it running there?')
+    throw CommandError.failed(`REDIS_URL: ${describeRedis(url)} cannot be reached; is Redis running there?`)
   }
 }
 

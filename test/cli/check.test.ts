@@ -99,7 +99,7 @@ describe('damselfly check', () => {
     })
     expect(report(alone.stdout)).toMatchObject({
       passwords: expect.stringMatching(/^WRONG: CONFIG_CONFLICT: MQTT_PASSWORD is set without MQTT_USERNAME/),
-      sessions: expect.stringMatching(/^WRONG: CONFIG_VALUE: REDIS_URL \(not shown\)/),
+      sessions: expect.stringMatching(/^WRONG: CONFIG_VALUE: REDIS_URL: redis:\/\/127/),
     })
     const unknown = await damselfly(folder, ['check'], { MQTT_USERNAME: 'ann' })
     expect(unknown.code).toBe(1)

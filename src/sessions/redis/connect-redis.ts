@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import { ConfigError } from '../../config/config-error.js'
+import { describeRedis } from '../../config/session-settings.js'
 import { createRateLimit } from '../../log/rate-limit.js'
 import { inspectRedis } from './inspect-redis.js'
 
@@ -106,13 +107,6 @@ function untilRefused(
 function wrong(url: string, what: string): ConfigError {
   const message = `REDIS_URL: ${describeRedis(url)} ${what}`.replaceAll(/\s*[\r\n]+\s*/g, ' ')
   return new ConfigError('CONFIG_VALUE', message)
-}
-
-/** The address without user and password. */
-export function describeRedis(url: string): string {
-  if (!URL.canParse(url)) return 'Redis'
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
 }
 
 /** Errors meanwhile are each an attempt that failed, and ioredis makes the next one by itself. */
