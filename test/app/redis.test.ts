@@ -114,4 +114,20 @@ describe('Redis', () => {
     server.kill('SIGTERM')
     expect(await server.ended).toBe(0)
   })
+
+  it('that stands still, with its connections open, is away like one that has ended', async () => {
+    const redis = await startRedis()
+    const server = await startServer({ REDIS_URL: redis.url, HTTP_PORT: '0' })
+    const client = await connectTo(server)
+    await client.subscribeAsync('a', { qos: 1 })
+    redis.hang(true)
+    const got = messages(client, 1)
+    const acknowledged = client.publishAsync('a', 'after all', { qos: 1 })
+    while ((await readyz(server)).status !== 503);
+    await expect(connectTo(server)).rejects.toMatchObject({ code: 3 })
+    redis.hang(false)
+    while ((await readyz(server)).status !== 200);
+    await acknowledged
+    expect(await got).toEqual(['after all'])
+  }, 60_000)
 })

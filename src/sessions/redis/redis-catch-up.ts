@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import type { Logger } from '../../log/logger.js'
 import type { RedisConnections } from './connect-redis.js'
 
@@ -14,6 +15,10 @@ export interface CatchUp {
 }
 
 const RETRY_AFTER_MS = 1000
+
+/** A connection whose other end is gone without a word looks well for a quarter of an hour. */
+const ASK_EVERY_MS = 5000
+const ANSWER_WITHIN_MS = 10_000
 
 /**
  * Takes the steps of `steps` at the start, and again when a connection was interrupted: what others have
@@ -50,6 +55,9 @@ export function createCatchUp(
     sinceMs ??= performance.now()
     for (const resolve of waiters.splice(0)) resolve()
   }
+  const asking = setInterval(() => {
+    for (const connection of all) if (connection.status === 'ready') expectAnswer(connection)
+  }, ASK_EVERY_MS)
   for (const connection of all) {
     connection.on('close', interrupted)
     connection.on('ready', attempt)
@@ -70,7 +78,16 @@ export function createCatchUp(
     stop() {
       isStopped = true
       clearTimeout(retry)
+      clearInterval(asking)
       waiters = []
     },
   }
+}
+
+/** Ends a connection that does not answer; ioredis makes another, and sends what had no answer again. */
+function expectAnswer(connection: Redis): void {
+  const { stream } = connection
+  const tooLate = setTimeout(() => stream.destroy(new Error('no answer')), ANSWER_WITHIN_MS)
+  const end = (): void => clearTimeout(tooLate)
+  connection.ping().then(end, end)
 }
