@@ -63,6 +63,28 @@ describe('The wills of an instance that was killed', () => {
   })
 })
 
+describe('The wills of an instance that is stopped', () => {
+  it('are published once, to a session that is away and to those on another instance', async () => {
+    const { url: REDIS_URL } = await startRedis()
+    const [one, two] = [await startServer({ REDIS_URL }), await startServer({ REDIS_URL })]
+    const before = await connectTo(two, { clientId: 'away', clean: false })
+    await before.subscribeAsync('will', { qos: 1 })
+    await before.endAsync()
+    const watcher = await connectTo(two)
+    await watcher.subscribeAsync('will', { qos: 1 })
+    const got = messages(watcher, 2)
+    for (const payload of ['1', '2']) {
+      await connectTo(one, { will: { topic: 'will', payload, qos: 1, retain: false } })
+    }
+    one.kill('SIGTERM')
+    expect((await got).sort()).toEqual(['1', '2'])
+    expect(await one.ended).toBe(0)
+    await connectTo(two).then((client) => client.publishAsync('will', 'end', { qos: 1 }))
+    const back = comingTo(two, { clientId: 'away', clean: false })
+    expect((await messages(back, 3)).sort()).toEqual(['1', '2', 'end'])
+  })
+})
+
 describe('Sessions of several instances', () => {
   it('end when their clients stay away for longer than SESSION_EXPIRY_S, and not while they are connected', async () => {
     const { url: REDIS_URL } = await startRedis()

@@ -23,6 +23,9 @@ const MINUTE_MS = 60_000
 /** A server that is reading its file is asked again after so long; by default up to 10 s. */
 const ASK_LOADING_AFTER_MS = 500
 
+/** One that is reading a large file takes longer. */
+const ANSWERS_WITHIN_MS = 10_000
+
 /** Answers with which trying again is of no use, and what to do. */
 const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/WRONGPASS|NOAUTH|NOPERM|invalid password/, 'refuses the login; check its user and password'],
@@ -42,6 +45,9 @@ export async function connectRedis(
 ): Promise<RedisConnections> {
   const [store, subscriber, publisher] = [connect(url), connect(url), connect(url)]
   const all = [store, subscriber, publisher]
+  const waiting = setTimeout(() => {
+    log.error({ redis: describeRedis(url) }, 'Redis does not answer yet; waiting for it')
+  }, ANSWERS_WITHIN_MS)
   const disconnect = (): void => {
     for (const connection of all) connection.disconnect()
   }
@@ -56,6 +62,8 @@ export async function connectRedis(
   } catch (error) {
     disconnect()
     throw error
+  } finally {
+    clearTimeout(waiting)
   }
   return { store, subscriber, publisher, all }
 }

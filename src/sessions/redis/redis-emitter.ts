@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import MQEmitterRedis from 'mqemitter-redis/mqemitter-redis.js'
+import type { RedisConnections } from './connect-redis.js'
 import { escapeGlob } from './redis-retained.js'
 
 /** Where an instance's messages begin: by this it knows its own. */
@@ -18,15 +20,20 @@ type Received = (...received: (string | Buffer)[]) => void
  */
 export class SharedEmitter extends MQEmitterRedis {
   readonly #subscriptions: Subscriptions
+  readonly #left: () => boolean
 
-  constructor(subscriber: Redis, publisher: Redis) {
+  constructor({ store, subscriber, publisher }: Omit<RedisConnections, 'all'>) {
     const origin = randomBytes(ORIGIN_BYTES)
     const subscriptions = createSubscriptions(subscriber, origin)
+    let hasLeft = false
     super({
       subConn: subscriptions,
       pubConn: {
         on: (event, listener) => publisher.on(event, listener),
-        quit: () => leave(publisher),
+        quit() {
+          hasLeft = true
+          void queued(store).then(() => leave(publisher))
+        },
         async publish(channel, packed) {
           await publisher.publish(channel, Buffer.concat([origin, packed]))
           subscriptions.receive(channel, packed)
@@ -36,6 +43,7 @@ export class SharedEmitter extends MQEmitterRedis {
       matchEmptyLevels: true,
     })
     this.#subscriptions = subscriptions
+    this.#left = () => hasLeft
   }
 
   /** `done` is called when the subscription is in force, also for one that is not the first of its filter. */
@@ -51,6 +59,11 @@ export class SharedEmitter extends MQEmitterRedis {
     const [, before = '', some] = /^(.*?)(\/?#)?$/s.exec(filter) ?? []
     const pattern = before.split('+').map(escapeGlob).join('*')
     return PATTERN + pattern + (some === undefined ? '' : '*') // a/# matches a as well [MQTT-4.7.1-2]
+  }
+
+  /** Whether it is closed, or about to be: what is published then reaches nobody. */
+  get hasLeft(): boolean {
+    return this.#left()
   }
 
   /** Resolves when all subscriptions are in force again after an interruption. */
@@ -121,6 +134,12 @@ function createSubscriptions(redis: Redis, origin: Buffer) {
     receive: (channel: string, packed: Buffer) => receive(channel, packed),
     active: (name: string): Promise<void> => active.get(name) ?? Promise.resolve(),
   }
+}
+
+/** Resolves when what is queued in Redis by now has been published as well. */
+async function queued(store: Redis): Promise<void> {
+  if (store.status === 'ready') await store.ping().catch(() => undefined)
+  await nextTurn()
 }
 
 /** Without a connection `quit` would wait for one. */

@@ -17,6 +17,8 @@ export interface RedisPersistenceParts {
   readonly endSession: (clientId: string) => Promise<void>
   /** Resolves when this instance knows all subscriptions. */
   readonly caughtUp: () => Promise<void>
+  /** Whether this instance stops, and tells the others nothing any more. */
+  readonly hasLeft: () => boolean
   /** Finds out about them for the first time. */
   readonly start: () => Promise<void>
   /** Whether a client that is logged in may publish its will. */
@@ -77,8 +79,10 @@ export class SharedPersistence extends RedisPersistence {
     return this.#parts.queues.enqueue([receiver], message)
   }
 
-  outgoingEnqueueCombi(to: readonly Receiver[], message: QueuedMessage): Promise<void> {
-    return this.#parts.queues.enqueue(to, message)
+  /** A will of a connection that ended with the instance is published by another, and only there. */
+  async outgoingEnqueueCombi(to: readonly Receiver[], message: QueuedMessage): Promise<void> {
+    if (this.#parts.hasLeft()) throw new Error('the instance stops')
+    await this.#parts.queues.enqueue(to, message)
   }
 
   outgoingUpdate(client: AttachedClient, packet: SentPacket): Promise<void> {
@@ -93,8 +97,9 @@ export class SharedPersistence extends RedisPersistence {
     return this.#parts.queues.drain(client)
   }
 
-  storeRetained(message: RetainedMessage): Promise<void> {
-    return this.#parts.retained.store(message)
+  async storeRetained(message: RetainedMessage): Promise<void> {
+    if (this.#parts.hasLeft()) throw new Error('the instance stops')
+    await this.#parts.retained.store(message)
   }
 
   createRetainedStream(filter: string): Readable {
@@ -116,7 +121,7 @@ export class SharedPersistence extends RedisPersistence {
 
   /** Aedes calls it with the client itself when that connects, and with its id when a connection has ended. */
   async delWill(client: Client & { readonly brokerId?: string }): Promise<void> {
-    if (client.brokerId !== undefined) await this.#parts.wills.end(client.id)
+    if (client.brokerId !== undefined && !this.#parts.hasLeft()) await this.#parts.wills.end(client.id)
   }
 
   /** Aedes would publish the wills of others as its own instances tell it to; see `RedisWills`. */

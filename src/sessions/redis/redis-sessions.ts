@@ -39,7 +39,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
   const { url, limits, log, signal } = options
   const connections = await connectRedis(url, log, signal)
   const redis = connections.store
-  const emitter = new SharedEmitter(connections.subscriber, connections.publisher)
+  const emitter = new SharedEmitter(connections)
   listenToErrors(emitter)
   const rights = new WeakMap<AttachedClient, (topic: string) => boolean>()
   const catchUp: CatchUp = createCatchUp(
@@ -86,6 +86,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
     }),
     endSession: expiry.end,
     caughtUp: catchUp.caughtUp,
+    hasLeft: () => emitter.hasLeft,
     start: catchUp.start,
     mayPublish: (client, topic) => rights.get(client)?.(topic) ?? false,
   })
