@@ -86,11 +86,29 @@ describe('The wills of an instance that is stopped', () => {
 })
 
 describe('Sessions of several instances', () => {
+  it('queue nothing for long that their clients may not receive', async () => {
+    const { url: REDIS_URL } = await startRedis()
+    const folder = await folderWithUsers({ ann: 'a' }, 'user ann\ntopic read q/yes\n')
+    const server = await startServer({ REDIS_URL, MAX_QUEUED_MESSAGES: '3' }, folder)
+    const ann = { username: 'ann', password: 'a', clientId: 'ann', clean: false } as const
+    const [here, sender] = [await connectTo(server, ann), await connectTo(server)]
+    await here.subscribeAsync('q/#', { qos: 1 })
+    const last = messages(here, 1)
+    for (let count = 0; count < 5; count += 1) await sender.publishAsync('q/no', 'no', { qos: 1 })
+    await sender.publishAsync('q/yes', '0', { qos: 1 })
+    expect(await last).toEqual(['0'])
+    await here.endAsync()
+    for (const payload of ['1', '2', '3']) await sender.publishAsync('q/yes', payload, { qos: 1 })
+    expect(await messages(comingTo(server, ann), 3)).toEqual(['1', '2', '3'])
+  })
+
   it('end when their clients stay away for longer than SESSION_EXPIRY_S, and not while they are connected', async () => {
     const { url: REDIS_URL } = await startRedis()
     const settings = { REDIS_URL, SESSION_EXPIRY_S: '1' }
     const [one, two] = [await startServer(settings), await startServer(settings)]
-    for (const clientId of ['away', 'stays']) {
+    // More than are looked at in one go, and seen longer ago.
+    const others = Array.from({ length: 120 }, (_, index) => `other ${index}`)
+    for (const clientId of [...others, 'stays', 'away']) {
       const client = await connectTo(two, { clientId, clean: false })
       await client.subscribeAsync('q', { qos: 1 })
       if (clientId === 'away') await client.endAsync()

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import type { MqttClient } from 'mqtt'
 import { connectAsync, type IClientOptions } from 'mqtt'
 import type { IPublishPacket, Packet } from 'mqtt-packet'
@@ -100,6 +101,19 @@ describe('The queue of a client that is away', () => {
     }
     const first = [await sent('one'), await sent('two')]
     expect([await sent('one'), await sent('two')]).toEqual(first) // [MQTT-4.4.0-1]
+  })
+
+  it('is forgotten by Redis some time after its session would have ended, whatever becomes of it', async () => {
+    const { url } = await startRedis()
+    const broker = await startWith(url, { expirySeconds: 1000 })
+    await leaveSession(broker, 'away', 'q')
+    await (await logIn(broker)).publishAsync('q', 'waits', { qos: 1 })
+    const redis = new Redis(url)
+    onTestFinished(() => redis.disconnect())
+    const [key = ''] = await redis.keys('damselfly:message:*')
+    const seconds = await redis.ttl(key)
+    expect(seconds).toBeGreaterThan(1000)
+    expect(seconds).toBeLessThanOrEqual(1000 + 86_400)
   })
 
   it('survives brokers that come after each other, with the messages that each has queued', async () => {

@@ -86,12 +86,14 @@ export function createRedisExpiry({
     if (knownForMs() < SETTLED_MS) return
     const beforeMs = Date.now() - expirySeconds * 1000
     let sessions = 0
+    let kept = 0 // by those who are connected
     for (;;) {
-      const old = await redis.zrangebyscore(keys.sessions, 0, beforeMs, 'LIMIT', 0, AT_ONCE)
+      const old = await redis.zrangebyscore(keys.sessions, 0, beforeMs, 'LIMIT', kept, AT_ONCE)
+      if (old.length === 0) break
       const results = await Promise.all(old.map((clientId) => end(clientId, beforeMs)))
       const count = results.filter((isEnded) => isEnded).length
       sessions += count
-      if (count === 0) break
+      kept += old.length - count
     }
     if (sessions > 0) log.info({ sessions }, 'sessions whose clients stayed away have ended')
   }
