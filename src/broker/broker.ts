@@ -68,7 +68,7 @@ const LOGIN_REFUSED = 'the login was refused'
 const REFUSED = 0x80
 
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
-const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
+const AEDES_TOPIC = /^\$SYS\/(?:[0-9a-f]{8}-[0-9a-f-]{27}|sub)\//
 
 /** Starts a broker. Aedes keeps sessions, subscriptions and retained messages; what it may do is decided here. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
@@ -76,6 +76,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
+  const connected = sessions.own ?? sessions.shared
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   const forget = createForgetting(sessions, faults)
   let accepted = 0
@@ -120,7 +121,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     open.set(stream, connection)
     connection.signal.addEventListener('abort', () => {
       open.delete(stream)
-      sessions.own?.detach(client)
+      connected?.detach(client)
     })
   }
   const arrivals = createArrivals(CONNECT_TIMEOUT_MS)
@@ -157,7 +158,8 @@ function createAedes(
   { connectionOf, login, publishing }: Deciders,
 ): PublishingAedes {
   const accessOf = (client: Client): Access => connectionOf(client)?.identity?.access ?? noAccess
-  const { own } = sessions
+  const { own, shared } = sessions
+  const connected = own ?? shared
   const aedesOptions: AedesOptions = {
     concurrency: 0, // its default of 100 lets one slow subscriber hold up all, and end the process
     persistence: sessions.persistence,
@@ -183,7 +185,7 @@ function createAedes(
       void login(connection, client.id, user, password).then((code) => {
         if (code !== LoginCode.accepted) done(refusal(code), null)
         else if (!connection.signal.aborted) {
-          own?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
+          connected?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
           done(null, true)
         }
       })
@@ -218,8 +220,12 @@ function createAedes(
       done(null, isGranted ? subscription : null)
     },
     authorizeForward(client, packet) {
-      if (AEDES_TOPIC.test(packet.topic) || !accessOf(client).mayReceive(packet.topic).isAllowed) return null
-      return own?.mayDeliver(client, packet) === false ? null : packet
+      if (AEDES_TOPIC.test(packet.topic)) return null
+      if (!accessOf(client).mayReceive(packet.topic).isAllowed) {
+        shared?.refuse(client, packet)
+        return null
+      }
+      return connected?.mayDeliver(client, packet) === false ? null : packet
     },
   }
   const aedes = new PublishingAedes(aedesOptions, own)

@@ -31,7 +31,17 @@ export interface SessionsOptions {
 export async function openSessions(place: SessionsPlace, options: SessionsOptions): Promise<Sessions> {
   if (place.redisUrl === undefined) return openDiskSessions({ path: statePath(place), ...options })
   const { openRedisSessions } = await import('./redis/redis-sessions.js') // loads only where it is used
-  return openRedisSessions(place.redisUrl, options.log, options.signal)
+  return openRedisSessions({ url: place.redisUrl, ...options })
+}
+
+/**
+ * What a server would warn of with this Redis; rejects when it would not start.
+ *
+ * @throws ConfigError, see `openRedisSessions`.
+ */
+export async function checkRedisSessions(redisUrl: string, signal: AbortSignal): Promise<readonly string[]> {
+  const { checkRedis } = await import('./redis/connect-redis.js')
+  return checkRedis(redisUrl, signal)
 }
 
 /** Where sessions are, for people. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { Tally } from '#src/metrics/tally.js'
 import { openDiskSessions, type SessionLimits } from '#src/sessions/disk/disk-sessions.js'
+import { openRedisSessions } from '#src/sessions/redis/redis-sessions.js'
 import type { Sessions } from '#src/sessions/sessions.js'
 import { temporaryFolder } from './temporary-folder.js'
 
@@ -22,6 +23,19 @@ export async function openTestSessions(
 ): Promise<Sessions> {
   const path = join(await temporaryFolder(), 'state.db')
   const sessions = await openDiskSessions({ path, limits: { ...wide, ...limits }, tally, log })
+  onTestFinished(sessions.close)
+  return sessions
+}
+
+/** Sessions in a Redis, until the running test is over. */
+export async function openTestRedisSessions(
+  url: string,
+  tally: Tally,
+  log: Logger,
+  limits: Partial<SessionLimits> = {},
+): Promise<Sessions> {
+  const { signal } = new AbortController()
+  const sessions = await openRedisSessions({ url, limits: { ...wide, ...limits }, tally, log, signal })
   onTestFinished(sessions.close)
   return sessions
 }
