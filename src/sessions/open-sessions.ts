@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
-import { openDiskSessions, type SessionLimits } from './disk/disk-sessions.js'
+import { openDiskSessions } from './disk/disk-sessions.js'
 import { sessionTables } from './disk/session-file.js'
+import type { SessionLimits } from './session-limits.js'
 import type { Sessions } from './sessions.js'
 
 /** Where sessions are to be. */
@@ -31,7 +32,7 @@ export interface SessionsOptions {
 export async function openSessions(place: SessionsPlace, options: SessionsOptions): Promise<Sessions> {
   if (place.redisUrl === undefined) return openDiskSessions({ path: statePath(place), ...options })
   const { openRedisSessions } = await import('./redis/redis-sessions.js') // loads only where it is used
-  return openRedisSessions(place.redisUrl, options.log, options.signal)
+  return openRedisSessions(place.redisUrl, options)
 }
 
 /** Where sessions are, for people. */

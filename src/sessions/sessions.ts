@@ -4,7 +4,7 @@ import type { SavedWill } from './disk/session-file.js'
 /** Where subscriptions, queued messages, retained messages and wills are kept. */
 export interface Sessions {
   /** What Aedes takes as `persistence` (the interface of aedes-persistence 11). */
-  readonly persistence: object
+  readonly persistence: AedesPersistence
   /** What Aedes takes as `mq`; its own emitter where absent. */
   readonly emitter?: object
   /**
@@ -14,6 +14,8 @@ export interface Sessions {
   isReceived(clientId: string, packetIdentifier: number): Promise<boolean>
   /** Takes filters out of a session, so that no more is queued for it while its client is away. */
   unsubscribe(clientId: string, filters: readonly string[]): Promise<void>
+  /** What waits for a client whose session is not a clean one, for its connection to take. */
+  backlog(client: AttachedClient): Backlog
   /** Where several instances serve one set of sessions: the client ids that any of them has. */
   readonly clientIds?: SharedClientIds
   /** Where this process alone has the sessions; elsewhere Aedes does with `persistence` what this does. */
@@ -31,8 +33,6 @@ export interface OwnSessions {
   attach(client: AttachedClient, mayPublish: (topic: string) => boolean): void
   /** The connection of that client has ended. */
   detach(client: AttachedClient): void
-  /** Whether a message is to reach a connection at once; `false`: it has it from its queue. */
-  mayDeliver(client: AttachedClient, packet: DeliveredPacket): boolean
   /** Wills of clients whose connections ended with the process before. */
   readonly leftWills: readonly SavedWill[]
   /** Forgets one of these, which is published. */
@@ -46,11 +46,60 @@ export interface AttachedClient {
   readonly clean: boolean
 }
 
-/** A message by the number that the broker gave it; with a packet identifier when it comes from a queue. */
-export interface DeliveredPacket {
-  readonly brokerId?: string
-  readonly brokerCounter?: number
-  readonly messageId?: number | undefined
+/** The part of Aedes's persistence by which it tells of acknowledgements. */
+export interface AedesPersistence {
+  /** Aedes calls it for each PUBACK and PUBCOMP of any client, with the client itself. */
+  outgoingClearMessageId(
+    client: AttachedClient,
+    packet: { readonly messageId?: number | undefined },
+  ): Promise<unknown>
+}
+
+/** What waits at QoS 1 and 2 for one connection of a client whose session is not a clean one. */
+export interface Backlog {
+  /** Whether it has this message, by the number that the broker gave it: the connection has it from here. */
+  holds(packet: Stamped): boolean
+  /** A message reaches the connection; it waits here, unless there is no room for it. */
+  arrived(packet: Stamped & LiveMessage): void
+  /**
+   * Takes what waits, oldest first and at most `count`, to be sent at once: what was sent before comes with its
+   * packet identifier [MQTT-4.4.0-1]. Rejects when that cannot be recorded; the connection is to end then.
+   */
+  take(count: number, identifiers: PacketIdentifiers): readonly Outgoing[] | Promise<readonly Outgoing[]>
+  /** Forgets what was taken and is not to be sent. */
+  discard(packetIdentifier: number): Promise<unknown>
+  /** Whether a message that was sent on an earlier connection has this identifier. */
+  reserves(packetIdentifier: number): boolean
+}
+
+/** A message by the number that the broker gave it. */
+export interface Stamped {
+  readonly brokerId?: string | undefined
+  readonly brokerCounter?: number | undefined
+}
+
+/** What is to be sent of a message. */
+export interface LiveMessage {
+  readonly topic: string
+  readonly payload: Buffer | string
+  readonly qos: 0 | 1 | 2
+}
+
+/** A message on its way to a client, or the PUBREL of one that the client has. */
+export type Outgoing =
+  | (LiveMessage & {
+      readonly cmd: 'publish'
+      readonly isRepeated: boolean
+      readonly packetIdentifier: number
+    })
+  | { readonly cmd: 'pubrel'; readonly packetIdentifier: number }
+
+/** The packet identifiers of one connection; never one twice that is in use [MQTT-2.3.1-2]. */
+export interface PacketIdentifiers {
+  /** A free one, in use from now on; `undefined`: there is none. */
+  take(): number | undefined
+  /** Takes a given one; `false`: it is in use. */
+  claim(packetIdentifier: number): boolean
 }
 
 /** Client ids as several instances see them. */

@@ -2,6 +2,7 @@
 
 declare module 'aedes-persistence-redis/asyncPersistence.js' {
   import type { Redis } from 'ioredis'
+  import type { RedisPacket } from './redis-backlog.js'
 
   interface RedisPersistenceOptions {
     readonly conn: Redis
@@ -20,6 +21,15 @@ declare module 'aedes-persistence-redis/asyncPersistence.js' {
     ): Promise<object>
     addSubscriptions(client: { readonly id: string }, subscriptions: readonly object[]): Promise<unknown>
     removeSubscriptions(client: { readonly id: string }, filters: readonly string[]): Promise<unknown>
+    /** What is queued, oldest first. */
+    outgoingStream(client: { readonly id: string }): AsyncIterable<RedisPacket>
+    /** A PUBLISH has this packet identifier from now on, or its PUBREC has come. */
+    outgoingUpdate(client: { readonly id: string }, packet: RedisPacket): Promise<unknown>
+    /** Ends the message with this packet identifier. */
+    outgoingClearMessageId(
+      client: { readonly id: string },
+      packet: { readonly messageId?: number | undefined },
+    ): Promise<unknown>
     /** The retained messages that match any of the filters. */
     createRetainedStreamCombi(patterns: readonly string[]): AsyncIterable<unknown>
   }

@@ -6,7 +6,10 @@ import MQEmitterRedis from 'mqemitter-redis'
 import { ConfigError } from '../../config/config-error.js'
 import type { Logger } from '../../log/logger.js'
 import { createRateLimit } from '../../log/rate-limit.js'
+import type { Tally } from '../../metrics/tally.js'
+import type { SessionLimits } from '../session-limits.js'
 import type { Sessions } from '../sessions.js'
+import { createRedisBacklog, type RedisPacket } from './redis-backlog.js'
 import { createRedisClientIds } from './redis-client-ids.js'
 
 /** Without it only the first 1000 queued messages come at each reconnect. */
@@ -16,6 +19,15 @@ const MAX_SESSION_DELIVERY = 100_000
 const PACKET_TTL_S = 604_800
 
 const MINUTE_MS = 60_000
+
+/** What sessions in Redis need. */
+export interface RedisSessionsOptions {
+  readonly limits: Pick<SessionLimits, 'maxQueued'>
+  readonly tally: Pick<Tally, 'queueDropped'>
+  readonly log: Logger
+  /** Ends the wait for Redis. */
+  readonly signal: AbortSignal
+}
 
 /** The package, with what Aedes expects of it otherwise. */
 class StreamingRedisPersistence extends RedisPersistence {
@@ -34,6 +46,16 @@ class StreamingRedisPersistence extends RedisPersistence {
     return adding
   }
 
+  /** Aedes asks for it when a client has connected, and sends what it gives; the backlog is for that. */
+  override outgoingStream(): Readable {
+    return Readable.from([])
+  }
+
+  /** The queue of a client. */
+  queued(client: { readonly id: string }): AsyncIterable<RedisPacket> {
+    return super.outgoingStream(client)
+  }
+
   /** Aedes pipes retained messages to their subscriber, and this package returns them as a plain iterable. */
   override createRetainedStreamCombi(patterns: readonly string[]): Readable {
     return Readable.from(super.createRetainedStreamCombi(patterns))
@@ -45,7 +67,10 @@ class StreamingRedisPersistence extends RedisPersistence {
  *
  * @throws ConfigError CONFIG_VALUE when Redis refuses the login of `url`.
  */
-export async function openRedisSessions(url: string, log: Logger, signal: AbortSignal): Promise<Sessions> {
+export async function openRedisSessions(
+  url: string,
+  { limits, tally, log, signal }: RedisSessionsOptions,
+): Promise<Sessions> {
   // With ioredis's default of 20 retries, what is published while Redis is away is acknowledged and lost.
   const connect = (): Redis => new Redis(url, { maxRetriesPerRequest: null })
   const connections = [connect(), connect(), connect()] as const
@@ -92,6 +117,14 @@ export async function openRedisSessions(url: string, log: Logger, signal: AbortS
     persistence,
     emitter,
     clientIds,
+    backlog: (client) =>
+      createRedisBacklog({
+        queued: () => persistence.queued(client),
+        identify: (packet) => persistence.outgoingUpdate(client, packet),
+        remove: (messageId) => persistence.outgoingClearMessageId(client, { messageId }),
+        tally,
+        maxQueued: limits.maxQueued,
+      }),
     isReady: () => connections.every(({ status }) => status === 'ready'),
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
