@@ -103,7 +103,8 @@ export class Outlet {
     const backlog = message.qos === 0 || isRetained ? undefined : this.#backlog
     if (backlog !== undefined) this.#hasMore = true
     if (backlog?.holds(stamp) !== true && this.#isFirstCopy(stamp)) {
-      if (qos > 0 && backlog !== undefined) backlog.arrived({ ...stamp, topic, payload, qos })
+      if (qos > 0 && backlog !== undefined)
+        backlog.arrived({ ...stamp, topic, payload, qos }, this.#window.room)
       else if (this.#parts.mayReceive(topic)) this.#wait({ topic, payload, qos, isRetained, left })
       else left?.()
     }

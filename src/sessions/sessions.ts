@@ -59,8 +59,8 @@ export interface AedesPersistence {
 export interface Backlog {
   /** Whether it has this message, by the number that the broker gave it: the connection has it from here. */
   holds(packet: Stamped): boolean
-  /** A message reaches the connection; it waits here, unless there is no room for it. */
-  arrived(packet: Stamped & LiveMessage): void
+  /** A message reaches the connection, which may send `room` more; it waits here, unless the queue is full. */
+  arrived(packet: Stamped & LiveMessage, room: number): void
   /**
    * Takes what waits, oldest first and at most `count`, to be sent at once: what was sent before comes with its
    * packet identifier [MQTT-4.4.0-1]. Rejects when that cannot be recorded; the connection is to end then.

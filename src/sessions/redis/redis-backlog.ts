@@ -7,7 +7,8 @@ export interface RedisPacket extends Stamped {
   readonly topic?: string
   readonly payload?: Buffer | string
   readonly qos?: 0 | 1 | 2
-  readonly messageId?: number | undefined
+  /** `null` until it is sent. */
+  readonly messageId?: number | null | undefined
 }
 
 /** What a backlog works on. */
@@ -40,7 +41,7 @@ export function createRedisBacklog(parts: RedisBacklogParts): Backlog {
 
   /** Its identifiers first, so that none of them is given to another message. */
   const begin = async (): Promise<AsyncIterator<RedisPacket>> => {
-    for await (const { messageId } of queued()) if (messageId !== undefined) reserved.add(messageId)
+    for await (const { messageId } of queued()) if (messageId != null) reserved.add(messageId)
     return queued()[Symbol.asyncIterator]()
   }
 
@@ -66,8 +67,8 @@ export function createRedisBacklog(parts: RedisBacklogParts): Backlog {
 
   return {
     holds: () => false,
-    arrived(message) {
-      if (live.length < maxQueued) live.push(message)
+    arrived(message, room) {
+      if (live.length < maxQueued + room) live.push(message)
       else tally.queueDropped += 1
     },
     async take(count, identifiers) {
@@ -78,7 +79,7 @@ export function createRedisBacklog(parts: RedisBacklogParts): Backlog {
         if (packet === undefined) break
         const packetIdentifier = choose(packet, identifiers)
         if (packetIdentifier === undefined) break
-        if (packet.messageId !== undefined) reserved.delete(packet.messageId)
+        if (packet.messageId != null) reserved.delete(packet.messageId)
         identified.push(identify({ ...packet, messageId: packetIdentifier }))
         outgoing.push(toOutgoing(packet, packetIdentifier))
       }
@@ -92,7 +93,7 @@ export function createRedisBacklog(parts: RedisBacklogParts): Backlog {
 
 /** A message is kept once for all sessions, so that its identifier may be another client's. */
 function choose({ messageId }: RedisPacket, identifiers: PacketIdentifiers): number | undefined {
-  if (messageId !== undefined && identifiers.claim(messageId)) return messageId
+  if (messageId != null && identifiers.claim(messageId)) return messageId
   return identifiers.take()
 }
 
@@ -103,5 +104,5 @@ function keyOf({ brokerId, brokerCounter }: Stamped): string {
 function toOutgoing(packet: RedisPacket, packetIdentifier: number): Outgoing {
   const { cmd, topic = '', payload = '', qos = 1, messageId } = packet
   if (cmd === 'pubrel') return { cmd, packetIdentifier }
-  return { cmd: 'publish', topic, payload, qos, isRepeated: messageId !== undefined, packetIdentifier }
+  return { cmd: 'publish', topic, payload, qos, isRepeated: messageId != null, packetIdentifier }
 }
