@@ -10,14 +10,12 @@ interface DeliveringClient {
   /** Aedes has them called with each message for a subscription of QoS 0, and of QoS 1 and 2. */
   deliver0: Deliver
   deliverQoS: Deliver
-  /** Calls back when the socket has taken everything; it ends the connection when that takes `drainTimeout`. */
-  waitForDrain(drained: (error?: unknown) => void): void
 }
 
 /**
  * Has messages for a client delivered by `deliver`, with whether the subscription's QoS is 0. Aedes's own way
- * writes whatever comes, counts packet identifiers up without looking which are in use, and keeps what a socket
- * does not take in memory.
+ * writes whatever comes, counts packet identifiers up without looking which are in use, and keeps in memory
+ * what a socket does not take.
  */
 export function deliverInstead(
   client: Client,
@@ -26,11 +24,6 @@ export function deliverInstead(
   const delivering = asDelivering(client)
   delivering.deliver0 = (message, passed) => deliver(message, true, passed)
   delivering.deliverQoS = (message, passed) => deliver(message, false, passed)
-}
-
-/** Calls back when the client's socket has taken everything, or with an error; see `drainTimeout`. */
-export function waitForDrain(client: Client, drained: (error?: unknown) => void): void {
-  asDelivering(client).waitForDrain(drained)
 }
 
 /** Calls `acknowledged` after `persistence` was told of a PUBACK or PUBCOMP, which Aedes does for every client. */
@@ -49,7 +42,5 @@ function asDelivering(client: object): DeliveringClient {
 }
 
 function isDelivering(client: object): client is DeliveringClient {
-  return ['deliver0', 'deliverQoS', 'waitForDrain'].every(
-    (name) => typeof Reflect.get(client, name) === 'function',
-  )
+  return ['deliver0', 'deliverQoS'].every((name) => typeof Reflect.get(client, name) === 'function')
 }

@@ -4,7 +4,7 @@ import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
-import { countReason, type Tally } from '../metrics/tally.js'
+import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
 import type { Sessions } from '../sessions/sessions.js'
 import {
@@ -92,7 +92,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     publishing,
   })
   const onFault = (client: Client, { message }: Error): void => {
-    if (message === 'drain timeout') countReason(tally.cutOff, 'took nothing')
     // A refused login has had its line.
     if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
   }
@@ -158,7 +157,7 @@ interface Deciders {
 }
 
 function createAedes(
-  { sessions, delivery, maxKeepAliveSeconds }: BrokerOptions,
+  { sessions, maxKeepAliveSeconds }: BrokerOptions,
   { connectionOf, login, publishing }: Deciders,
 ): PublishingAedes {
   const accessOf = (client: Client): Access => connectionOf(client)?.identity?.access ?? noAccess
@@ -168,7 +167,7 @@ function createAedes(
     persistence: sessions.persistence,
     mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    drainTimeout: delivery.stalledAfterMs,
+    drainTimeout: 0, // `BackPressure` knows about Aedes's answers as well
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
     preConnect(client, packet, done) {

@@ -1,9 +1,10 @@
 import { noAccess } from '../auth/access.js'
-import type { Tally } from '../metrics/tally.js'
+import { countReason, type Tally } from '../metrics/tally.js'
 import { intersectFilters } from '../mqtt/topic.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Client } from './aedes-broker.js'
-import { deliverInstead, waitForDrain, watchAcknowledgements } from './aedes-delivery.js'
+import { deliverInstead, watchAcknowledgements } from './aedes-delivery.js'
+import { createBackPressure } from './back-pressure.js'
 import type { Connection } from './connection.js'
 import { createFanOut } from './fan-out.js'
 import type { FaultLog } from './fault-log.js'
@@ -31,10 +32,21 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
     outletOf(client)?.acknowledged(packetIdentifier),
   )
   return (client, connection) => {
+    const { stream, peer, inlet } = connection
+    const pressure = createBackPressure(stream, {
+      stalledAfterMs: limits.stalledAfterMs,
+      hold: inlet.hold,
+      drained: () => outlet.drained(),
+      stalled: () => {
+        countReason(tally.cutOff, 'took nothing')
+        faults.fault(client.id, peer, `it took nothing for ${limits.stalledAfterMs / 1000} s`)
+        stream.destroy()
+      },
+    })
     const outlet = new Outlet({
       limits,
-      stream: connection.stream,
-      waitForDrain: (drained) => waitForDrain(client, drained),
+      stream,
+      pressure,
       backlog: () => (client.clean ? undefined : sessions.backlog(client)),
       mayReceive: (topic) => {
         const { access } = connection.identity ?? { access: noAccess }
@@ -44,7 +56,7 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
       dropped: (qos) => {
         if (qos === 0) tally.slowDropped += 1
         else tally.queueDropped += 1
-        faults.dropped(client.id, connection.peer)
+        faults.dropped(client.id, peer)
       },
     })
     deliverInstead(client, (message, isQos0, passed) => {

@@ -1,5 +1,7 @@
+import type { Duplex } from 'node:stream'
 import { encodePublish, encodePubrel } from '../mqtt/encode-packet.js'
 import type { Backlog, LiveMessage, Outgoing } from '../sessions/sessions.js'
+import type { BackPressure } from './back-pressure.js'
 import { createCopyFilter } from './copy-filter.js'
 import { createDeliveryWindow, type DeliveryWindow } from './delivery-window.js'
 import type { FanOut } from './fan-out.js'
@@ -28,26 +30,14 @@ export interface DeliveredMessage extends LiveMessage {
 /** What an outlet needs of its connection. */
 export interface OutletParts {
   readonly limits: DeliveryLimits
-  readonly stream: OutletStream
-  /** Calls back when the stream has taken everything; not, or with an error, when it never will. */
-  readonly waitForDrain: (drained: (error?: unknown) => void) => void
+  readonly stream: Duplex
+  readonly pressure: BackPressure
   /** Asked when the first message comes; `undefined` for a clean session. */
   readonly backlog: () => Backlog | undefined
   readonly mayReceive: (topic: string) => boolean
   readonly fanOut: FanOut
   /** Told of each message that found no room. */
   readonly dropped: (qos: 0 | 1 | 2) => void
-}
-
-/** A socket, or what stands for it. */
-export interface OutletStream {
-  readonly writable: boolean
-  readonly writableLength: number
-  readonly writableHighWaterMark: number
-  cork(): void
-  uncork(): void
-  write(bytes: Buffer): boolean
-  destroy(error: Error): unknown
 }
 
 /** A message that waits in memory. */
@@ -79,8 +69,6 @@ export class Outlet {
   #taken: Outgoing[] = []
   #hasMore = true
   #isTaking = false
-  #isCorked = false
-  #isDraining = false
   #isOpen = false
   #known: { readonly backlog: Backlog | undefined } | undefined
 
@@ -115,6 +103,11 @@ export class Outlet {
   open(): void {
     this.#isOpen = true
     this.#hasMore = true
+    this.#flow()
+  }
+
+  /** The connection takes more again. */
+  drained(): void {
     this.#flow()
   }
 
@@ -153,18 +146,10 @@ export class Outlet {
   }
 
   #flow(): void {
-    const { stream, waitForDrain } = this.#parts
-    while (this.#isOpen && !this.#isDraining && stream.writable) {
-      if (stream.writableLength >= stream.writableHighWaterMark) {
-        this.#isDraining = true
-        waitForDrain((error) => {
-          this.#isDraining = false
-          if (error == null) this.#flow()
-        })
-        return
-      }
-      const isAnySent = [this.#sendTaken() || this.#sendAcknowledged(), this.#sendUnacknowledged()]
-      if (!isAnySent.includes(true) && !this.#take()) return
+    const { stream, pressure } = this.#parts
+    while (this.#isOpen && !pressure.isFull && stream.writable) {
+      const isSent = this.#sendTaken() || this.#sendAcknowledged()
+      if (!this.#sendUnacknowledged() && !isSent && !this.#take()) return
     }
   }
 
@@ -197,9 +182,9 @@ export class Outlet {
     const packet = this.#taken.shift()
     if (packet === undefined) return false
     const { packetIdentifier } = packet
-    if (packet.cmd === 'pubrel') this.#write(encodePubrel(packetIdentifier))
+    if (packet.cmd === 'pubrel') this.#parts.pressure.write(encodePubrel(packetIdentifier))
     else if (this.#parts.mayReceive(packet.topic))
-      this.#write(encodePublish({ ...packet, isRetained: false }))
+      this.#parts.pressure.write(encodePublish({ ...packet, isRetained: false }))
     else {
       this.#window.free(packetIdentifier)
       this.#backlog?.discard(packetIdentifier).catch(() => undefined) // it is looked at again on the next connection
@@ -213,7 +198,7 @@ export class Outlet {
     const message = packetIdentifier === undefined ? undefined : this.#acknowledged.shift()
     if (packetIdentifier === undefined || message === undefined) return false
     if (this.#parts.mayReceive(message.topic)) {
-      this.#write(encodePublish({ ...message, isRepeated: false, packetIdentifier }))
+      this.#parts.pressure.write(encodePublish({ ...message, isRepeated: false, packetIdentifier }))
     } else this.#window.free(packetIdentifier)
     this.#leave(message)
     return true
@@ -222,7 +207,7 @@ export class Outlet {
   #sendUnacknowledged(): boolean {
     const message = this.#unacknowledged.shift()
     if (message === undefined) return false
-    this.#write(message.encoded)
+    this.#parts.pressure.write(message.encoded)
     this.#leave(message)
     return true
   }
@@ -230,19 +215,5 @@ export class Outlet {
   #leave({ bytes, left }: Waiting): void {
     this.#waitingBytes -= bytes
     left?.()
-  }
-
-  /** What is written in one turn goes to the socket together. */
-  #write(bytes: Buffer): void {
-    const { stream } = this.#parts
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      stream.cork()
-      process.nextTick(() => {
-        this.#isCorked = false
-        stream.uncork()
-      })
-    }
-    stream.write(bytes)
   }
 }

@@ -3,14 +3,20 @@ import type { Tally } from './tally.js'
 
 const SUMMARY_INTERVAL_MS = 300_000
 
-/** Writes a summary to the log every 5 minutes until it is stopped. */
+/** Writes a summary to the log every 5 minutes, and a last one when it is stopped. */
 export function startSummary(tally: Tally, log: Logger): { stop(): void } {
   let before = { receivedAt: tally.received, storedAt: tally.stored, timeMs: Date.now() }
-  const timer = setInterval(() => {
+  const write = (): void => {
     log.info(summarize(tally, before, Date.now()), 'summary')
     before = { receivedAt: tally.received, storedAt: tally.stored, timeMs: Date.now() }
-  }, SUMMARY_INTERVAL_MS)
-  return { stop: () => clearInterval(timer) }
+  }
+  const timer = setInterval(write, SUMMARY_INTERVAL_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+      write()
+    },
+  }
 }
 
 /** Where the counts stood at the summary before. */

@@ -77,7 +77,7 @@ describe('The summary', () => {
     })
   })
 
-  it('is logged every 5 minutes with the rates since the one before, until it is stopped', () => {
+  it('is logged every 5 minutes with the rates since the one before, and when it is stopped', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const sink = new PassThrough()
@@ -98,6 +98,7 @@ describe('The summary', () => {
     vi.advanceTimersByTime(5 * MINUTE_MS)
     expect(lines()).toMatchObject([{ received: 900, receivedPerSecond: 2, storedPerSecond: 0 }])
     summary.stop()
+    expect(lines()).toMatchObject([{ msg: 'summary', received: 900 }])
     vi.advanceTimersByTime(60 * MINUTE_MS)
     expect(lines()).toEqual([])
   })
