@@ -19,7 +19,7 @@ async function start(delivery: Partial<DeliveryLimits>) {
   const { port, broker } = await startDeliveringBroker(sessions, tally, delivery)
   const ws = await listenWebsocket(
     { host: '127.0.0.1', port: 0 },
-    { maxPacketBytes: 1_048_576 },
+    { maxPacketBytes: 1_048_576, origins: [] },
     createGate(100, tally, log),
     broker,
   )
