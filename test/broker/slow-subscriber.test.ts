@@ -64,7 +64,7 @@ describe.each(['mqtt', 'ws'] as const)('A subscriber over %s that reads nothing'
   })
 
   it('is cut off, and what it did not take at QoS 1 stays in its session', async () => {
-    const { ports, tally } = await start({ stalledAfterMs: 300 })
+    const { ports, tally } = await start({ stalledAfterMs: 2000 })
     const session = { clientId: 'slow', clean: false }
     const slow = await connectCounting(ports[transport], { ...session, transport })
     slow.send(subscribe(1))
