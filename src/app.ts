@@ -7,7 +7,7 @@ import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js
 import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
-import { sessionLimits, sessionsPlace } from './config/session-settings.js'
+import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-settings.js'
 import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
@@ -180,6 +180,7 @@ async function openBroker(
     sessions,
     tally,
     log,
+    delivery: deliveryLimits(settings),
     maxPacketBytes: settings.MAX_PACKET_BYTES,
     maxKeepAliveSeconds: settings.MAX_KEEPALIVE_S,
   })

@@ -19,11 +19,13 @@ import {
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
 import { type Connection, createConnection, type Peer } from './connection.js'
+import { createDelivery } from './delivery.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
+import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
 import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
@@ -49,15 +51,13 @@ export interface BrokerOptions {
   readonly presence: DevicePresence
   readonly tally: Tally
   readonly log: Logger
+  readonly delivery: DeliveryLimits
   readonly maxPacketBytes: number
   readonly maxKeepAliveSeconds: number
 }
 
 /** A CONNECT is one packet and comes first; whoever takes longer is no client. */
 const CONNECT_TIMEOUT_MS = 10_000
-
-/** A subscriber whose socket takes nothing for so long is gone; until then its messages wait in memory. */
-const DRAIN_TIMEOUT_MS = 20_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
@@ -67,18 +67,19 @@ const LOGIN_REFUSED = 'the login was refused'
 /** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
 const REFUSED = 0x80
 
-/** The topics on which Aedes speaks to itself and its other instances; no client's business. */
-const AEDES_TOPIC = /^\$SYS\/(?:[0-9a-f]{8}-[0-9a-f-]{27}|sub)\//
-
 /** Starts a broker. Aedes keeps sessions, subscriptions and retained messages; what it may do is decided here. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { ingest, log, sessions, tally } = options
-  const connections = new WeakMap<Client, Connection>()
+  const connections = new WeakMap<object, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log)
   const connected = sessions.own ?? sessions.shared
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   const forget = createForgetting(sessions, faults)
+  const openOutlet = createDelivery({
+    ...{ sessions, tally, faults, limits: options.delivery },
+    outletOf: (client) => connections.get(client)?.outlet,
+  })
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
@@ -99,10 +100,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     // Aedes stores all of a SUBSCRIBE in the session when some of it is granted.
     const refused = subscriptions.filter(({ qos }) => Number(qos) === REFUSED).map(({ topic }) => topic)
     if (!client.clean && refused.length > 0) forget(client.id, connections.get(client)?.peer, refused)
+    connections.get(client)?.outlet.open() // something may have been queued for it before it was heard of
   })
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
+  aedes.on('clientReady', (client) => connections.get(client)?.outlet.open())
   aedes.on('clientError', onFault)
   aedes.on('connectionError', onFault)
   aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
@@ -116,11 +119,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       onFault: (fault) => faults.fault(client.id, peer, fault),
     })
     accepted += 1
-    const connection = createConnection(accepted, stream, peer, inlet)
+    const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
     connections.set(client, connection)
     open.set(stream, connection)
     connection.signal.addEventListener('abort', () => {
       open.delete(stream)
+      connection.outlet.stop()
       connected?.detach(client)
     })
   }
@@ -165,7 +169,7 @@ function createAedes(
     persistence: sessions.persistence,
     mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    drainTimeout: DRAIN_TIMEOUT_MS,
+    drainTimeout: 0, // `BackPressure` knows about Aedes's answers as well
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
     preConnect(client, packet, done) {
@@ -216,16 +220,8 @@ function createAedes(
         return
       }
       const isGranted = accessOf(client).mayReceiveSomeOf(topic)
-      if (isGranted) connectionOf(client)?.subscriptions.add(topic)
+      if (isGranted) connectionOf(client)?.subscriptions.set(topic, subscription.qos)
       done(null, isGranted ? subscription : null)
-    },
-    authorizeForward(client, packet) {
-      if (AEDES_TOPIC.test(packet.topic)) return null
-      if (!accessOf(client).mayReceive(packet.topic).isAllowed) {
-        shared?.refuse(client, packet)
-        return null
-      }
-      return connected?.mayDeliver(client, packet) === false ? null : packet
     },
   }
   const aedes = new PublishingAedes(aedesOptions, own)

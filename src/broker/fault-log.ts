@@ -6,6 +6,8 @@ import type { Peer } from './connection.js'
 export interface FaultLog {
   /** A connection that ended otherwise than by DISCONNECT. */
   fault(clientId: string, peer: Peer | undefined, fault: string): void
+  /** A message to a client found no room. */
+  dropped(clientId: string, peer: Peer): void
   /** A login that was not let in. */
   refused(clientId: string, peer: Peer, user: string | undefined, reason: string): void
 }
@@ -25,6 +27,13 @@ export function createFaultLog(log: Logger): FaultLog {
     fault(clientId, peer, fault) {
       if (limit.admit(`${peer?.address} ${clientId} ${fault}`) === undefined) return
       log.info({ client: shorten(clientId), ...whence(peer), fault }, 'a connection ended with a fault')
+    },
+    dropped(clientId, peer) {
+      const missed = limit.admit(`dropped ${peer.address} ${clientId}`)
+      if (missed === undefined) return
+      const since = missed > 0 ? { alsoDropped: missed } : {}
+      const who = { client: shorten(clientId), ...whence(peer) }
+      log.warn({ ...who, ...since }, 'messages to a client are dropped: it reads or acknowledges too slowly')
     },
     refused(clientId, peer, user, reason) {
       if (limit.admit(`login ${peer.address} ${user} ${reason}`) === undefined) return

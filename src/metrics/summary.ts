@@ -66,6 +66,8 @@ export function summarize(
     dropped: tally.dropped,
     denied: tally.publishesDenied,
     queueDropped: tally.queueDropped,
+    slowDropped: tally.slowDropped,
+    cutOff: Object.fromEntries(tally.cutOff),
     retainedRefused: tally.retainedRefused,
     successRate: `${(ended * 100).toFixed(2)} %`,
     lastMessageAt: toIso(tally.lastReceivedAtMs),

@@ -30,8 +30,12 @@ export interface Tally {
   connectionsRefused: number
   loginsFailed: number
   publishesDenied: number
-  /** Messages that found the queue of an absent client full. */
+  /** Messages of QoS 1 and 2 that found the queue of their subscriber full. */
   queueDropped: number
+  /** Messages of QoS 0 whose subscriber did not read as fast as they came. */
+  slowDropped: number
+  /** Connections that were ended for what their clients did not take, by cause. */
+  readonly cutOff: Map<string, number>
   /** Retained messages delivered and not kept, for want of room. */
   retainedRefused: number
   /** Devices with a connection of their own now. */
@@ -64,6 +68,8 @@ export function createTally(): Tally {
     loginsFailed: 0,
     publishesDenied: 0,
     queueDropped: 0,
+    slowDropped: 0,
+    cutOff: new Map(),
     retainedRefused: 0,
     devicesConnected: 0,
     wentOffline: new Map(),

@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
-import { openDiskSessions, type SessionLimits } from './disk/disk-sessions.js'
+import { openDiskSessions } from './disk/disk-sessions.js'
 import { SESSION_FILE } from './disk/session-file.js'
+import type { SessionLimits } from './session-limits.js'
 import type { Sessions } from './sessions.js'
 
 /** Where sessions are to be. */

@@ -85,13 +85,12 @@ describe('After kill -9', () => {
       publisher.send(...numbers(500).map((id) => publish(id, qos)))
       await publisher.count(qos === 1 ? 'puback' : 'pubrec', 500)
       const second = await restart(server)
-      const client = await logIn(second, back)
+      const client = answering(await logIn(second, back))
       expect(client.connack.sessionPresent).toBe(true)
       await client.count('publish', 500)
       client.send({ cmd: 'pingreq' })
       await client.count('pingresp', 1)
       expect(payloads(client)).toEqual(numbers(500).map(String))
-      expect(new Set(client.received.filter(isPublish).map(({ messageId }) => messageId)).size).toBe(500)
       expect(client.received.filter(isPublish).every((packet) => packet.qos === qos && !packet.dup)).toBe(
         true,
       )
@@ -107,7 +106,7 @@ describe('After kill -9', () => {
     server.kill('SIGKILL')
     await publisher.closed
     const acknowledged = publisher.received.filter(({ cmd }) => cmd === 'puback').length
-    const client = await logIn(await restart(server, { MAX_QUEUED_MESSAGES: '10000' }), back)
+    const client = answering(await logIn(await restart(server, { MAX_QUEUED_MESSAGES: '10000' }), back))
     const received = await everything(client)
     expect(received).toEqual(numbers(received.length).map(String))
     expect(received.length).toBeGreaterThanOrEqual(Math.min(acknowledged, 1000))

@@ -28,12 +28,14 @@ describe('The summary', () => {
       loginsFailed: 1,
       publishesDenied: 4,
       queueDropped: 6,
+      slowDropped: 8,
       retainedRefused: 7,
       devicesConnected: 3,
       lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
     })
     for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
     for (const cause of ['disconnected', 'disconnected', 'silent']) countReason(tally.wentOffline, cause)
+    countReason(tally.cutOff, 'took nothing')
     const before = { receivedAt: 500, storedAt: 400, timeMs: 0 }
     expect(summarize(tally, before, 5 * MINUTE_MS)).toEqual({
       uptimeSeconds: expect.any(Number),
@@ -56,6 +58,8 @@ describe('The summary', () => {
       dropped: 3,
       denied: 4,
       queueDropped: 6,
+      slowDropped: 8,
+      cutOff: { 'took nothing': 1 },
       retainedRefused: 7,
       successRate: '99.50 %',
       lastMessageAt: '2026-11-22T06:30:00.000Z',

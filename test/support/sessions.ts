@@ -2,14 +2,16 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { Tally } from '#src/metrics/tally.js'
-import { openDiskSessions, type SessionLimits } from '#src/sessions/disk/disk-sessions.js'
+import { openDiskSessions } from '#src/sessions/disk/disk-sessions.js'
 import { openRedisSessions } from '#src/sessions/redis/redis-sessions.js'
+import type { SessionLimits } from '#src/sessions/session-limits.js'
 import type { Sessions } from '#src/sessions/sessions.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 /** Bounds that no test meets by accident. */
 const wide: SessionLimits = {
   maxQueued: 65_535,
+  maxInflight: 65_535,
   expirySeconds: 604_800,
   maxRetained: 100_000,
   maxRetainedBytes: 2 ** 26,

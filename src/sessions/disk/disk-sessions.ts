@@ -3,7 +3,9 @@ import { steadyNow } from '../../clock/clock.js'
 import type { Logger } from '../../log/logger.js'
 import type { Tally } from '../../metrics/tally.js'
 import { openState } from '../../store/open-state.js'
+import type { SessionLimits } from '../session-limits.js'
 import type { Sessions } from '../sessions.js'
+import { createDiskBacklog } from './disk-backlog.js'
 import { DiskPersistence } from './disk-persistence.js'
 import { createGivingBack } from './give-back-room.js'
 import { createLateWrites } from './late-writes.js'
@@ -13,17 +15,6 @@ import type { SessionClient } from './session.js'
 import { createSessionDirectory } from './session-directory.js'
 import { loadSessions, SESSION_FILE } from './session-file.js'
 import { createSessionJournal } from './session-journal.js'
-
-/** Bounds on what sessions may hold. */
-export interface SessionLimits {
-  /** Messages that wait for a client that is away; beyond that the newest are dropped. */
-  readonly maxQueued: number
-  /** How long a client may be away before its session ends. */
-  readonly expirySeconds: number
-  readonly maxRetained: number
-  /** Topics and payloads of retained messages together. */
-  readonly maxRetainedBytes: number
-}
 
 /** Where sessions are, and their bounds. */
 export interface DiskSessionsOptions {
@@ -69,7 +60,7 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
     saved,
     tally,
     nextId,
-    maxQueued: limits.maxQueued,
+    ...limits,
     retained: createRetainedLimit({
       maxMessages: limits.maxRetained,
       maxBytes: limits.maxRetainedBytes,
@@ -99,10 +90,10 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
         if (!client.clean) directory.attach(client)
       },
       detach: directory.detach,
-      mayDeliver: (client, packet) => client.clean || persistence.mayDeliver(client, packet),
       leftWills: wills.left,
       forget: wills.forget,
     },
+    backlog: (client) => createDiskBacklog(client, { directory, journal, late }),
     isReady: journal.isWell,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(

@@ -78,19 +78,20 @@ export function createSessionDirectory(
       const session = sessions.get(client.id)
       if (session === undefined) return
       if (session.client === undefined) save(session, null)
-      Object.assign(session, { client, isLive: false })
+      session.client = client
+      session.queue.rewind()
     },
     detach(client) {
       if (attached.get(client.id) !== client) return
       attached.delete(client.id)
       const session = sessions.get(client.id)
       if (session === undefined) return
-      Object.assign(session, { client: undefined, isLive: false, awaySinceMs: steadyNow() })
+      Object.assign(session, { client: undefined, awaySinceMs: steadyNow() })
       saveAway(session)
     },
     end(session) {
       sessions.delete(session.clientId)
-      for (const entry of session.queue.behind(0)) unqueue(session, entry)
+      for (const entry of session.queue.list()) unqueue(session, entry)
       return deleteSession(session.id)
     },
     dequeue(session, entry) {

@@ -30,8 +30,8 @@ const END = `if ARGV[2] ~= '' then
   if not last or tonumber(last) > tonumber(ARGV[2]) then return 0 end
 end
 local filters = redis.call('hkeys', KEYS[4])
-for _, number in ipairs(redis.call('lrange', KEYS[5], 0, -1)) do
-  local message = ARGV[3] .. number
+for _, place in ipairs(redis.call('lrange', KEYS[5], 0, -1)) do
+  local message = ARGV[3] .. string.sub(place, 2)
   if redis.call('hincrby', message, 'waiting', -1) < 1 then redis.call('del', message) end
 end
 redis.call('del', KEYS[4], KEYS[5], KEYS[6], KEYS[7])

@@ -12,9 +12,9 @@ export const keys = {
   sessions: 'damselfly:sessions',
   /** A hash: a message that waits in queues. */
   message: (number: string): string => `damselfly:message:${number}`,
-  /** A list of the numbers of the messages that wait for a client, oldest first. */
+  /** A list of what waits for a client, oldest first: the QoS, one digit, and the number of the message. */
   queue: (clientId: string): string => `damselfly:queue:${clientId}`,
-  /** A hash: of these, the number to the packet identifier with which it was sent. */
+  /** A hash: of what stands in that list, to the packet identifier with which it was sent. */
   sent: (clientId: string): string => `damselfly:sent:${clientId}`,
   /** A hash: topic to QoS and payload. */
   retained: 'damselfly:retained',

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import type { Redis } from 'ioredis'
 import type { AttachedClient } from '../sessions.js'
-import type { QueuedMessage, Receiver, RedisQueues, SentPacket } from './redis-queues.js'
+import type { QueuedMessage, Receiver, RedisQueues } from './redis-queues.js'
 import type { RedisRetained, RetainedMessage } from './redis-retained.js'
 import type { RedisSubscriptions } from './redis-subscriptions.js'
 import type { RedisWills } from './redis-wills.js'
@@ -23,6 +23,11 @@ export interface RedisPersistenceParts {
   readonly start: () => Promise<void>
   /** Whether a client that is logged in may publish its will. */
   readonly mayPublish: (client: AttachedClient, topic: string) => boolean
+}
+
+/** A packet by its identifier. */
+interface SentPacket {
+  readonly messageId?: number | undefined
 }
 
 interface Client {
@@ -85,16 +90,19 @@ export class SharedPersistence extends RedisPersistence {
     await this.#parts.queues.enqueue(to, message)
   }
 
-  outgoingUpdate(client: AttachedClient, packet: SentPacket): Promise<void> {
-    return this.#parts.queues.update(client, packet)
+  /** Aedes calls it for each PUBREC. */
+  outgoingUpdate(client: AttachedClient, { messageId = 0 }: SentPacket): Promise<void> {
+    return this.#parts.queues.release(client, messageId)
   }
 
-  outgoingClearMessageId(client: AttachedClient, { messageId }: SentPacket): Promise<void> {
+  /** Aedes calls it for each PUBACK and PUBCOMP. */
+  outgoingClearMessageId(client: AttachedClient, { messageId = 0 }: SentPacket): Promise<void> {
     return this.#parts.queues.acknowledge(client, messageId)
   }
 
-  outgoingStream(client: AttachedClient): AsyncGenerator<object> {
-    return this.#parts.queues.drain(client)
+  /** Aedes asks for it when a client has connected, and would send what it gives; the backlog is for that. */
+  outgoingStream(): Readable {
+    return Readable.from([])
   }
 
   async storeRetained(message: RetainedMessage): Promise<void> {

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { Logger } from '../../log/logger.js'
 import type { Tally } from '../../metrics/tally.js'
-import type { SessionLimits } from '../disk/disk-sessions.js'
+import type { SessionLimits } from '../session-limits.js'
 import type { AttachedClient, Sessions } from '../sessions.js'
 import { connectRedis, type RedisConnections } from './connect-redis.js'
 import { type CatchUp, createCatchUp } from './redis-catch-up.js'
@@ -47,9 +47,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
     async () => {
       await Promise.all([clientIds.renew(), wills.renew(), emitter.resume()])
       await subscriptions.reload()
-      for (const client of clientIds.attached()) {
-        queues.recover(client).catch(() => undefined) // it is cut off again: then it is tried again
-      }
+      for (const client of clientIds.attached()) queues.wake(client)
     },
     log,
   )
@@ -68,7 +66,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
   })
   const queues = createRedisQueues({
     redis,
-    maxQueued: limits.maxQueued,
+    limits,
     messageTtlSeconds: limits.expirySeconds + TTL_BEYOND_EXPIRY_S,
     tally: options.tally,
   })
@@ -99,15 +97,11 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       attach(client, mayPublish) {
         rights.set(client, mayPublish)
         clientIds.attach(client)
-        queues.attach(client)
       },
       detach: clientIds.detach,
-      mayDeliver: queues.mayDeliver,
-      refuse(client, packet) {
-        queues.refuse(client, packet).catch(() => undefined) // it is refused again when it comes from the queue
-      },
       watchWills: wills.watch,
     },
+    backlog: queues.backlog,
     isReady: () => catchUp.isCaughtUp,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
