@@ -36,20 +36,20 @@ const LONGEST_FAULT_MS = 3000
 const LONGEST_CALM_MS = 2000
 
 /** The line to MariaDB fails in every way that a line can. */
-export const line: Upset = {
+export const badLine: Upset = {
   name: 'database-line',
   about: 'a proxy before MariaDB that resets, cuts, half-opens and swallows',
   seconds: 60,
-  async act({ proxy, random, seconds }) {
+  async act({ line, random, seconds }) {
     const counts = { reset: 0, cut: 0, halfOpen: 0, swallow: 0 }
     const kinds = ['reset', 'cut', 'halfOpen', 'swallow'] as const
     const untilMs = performance.now() + seconds * 1000
     while (performance.now() < untilMs) {
       const kind = random.of(kinds)
       counts[kind] += 1
-      proxy[kind]()
+      line[kind]()
       if (kind === 'swallow') await delay(between(random, 100, LONGEST_FAULT_MS))
-      proxy.heal()
+      line.heal()
       await delay(random.below(LONGEST_CALM_MS))
     }
     const { reset, cut, halfOpen, swallow } = counts

@@ -21,6 +21,13 @@ function unlessGone(error: unknown): [] {
   throw error
 }
 
+const TOO_MANY_CONNECTIONS = 1040
+
+/** Root, too, has but one connection beyond the others'. */
+function unlessFull(error: unknown): void {
+  if (!(error instanceof Error && 'errno' in error && error.errno === TOO_MANY_CONNECTIONS)) throw error
+}
+
 /** MariaDB takes no writes any more, as a primary that has become a replica. */
 export const readOnly: Upset = {
   name: 'database-read-only',
@@ -77,7 +84,7 @@ export const full: Upset = {
           () => undefined, // all are taken
         ),
       )
-      await Promise.all([...attempts, killConnections(mariadb)])
+      await Promise.all([...attempts, killConnections(mariadb).catch(unlessFull)])
       await delay(50)
     }
     const count = taken.length

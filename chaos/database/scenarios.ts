@@ -1,5 +1,5 @@
 import type { Scenario } from '../scenario.js'
-import { down, frozen, line } from './availability.js'
+import { badLine, down, frozen } from './availability.js'
 import { databaseScenario } from './database.js'
 import { full, killed, locked, readOnly, smallPacket } from './refusals.js'
 
@@ -7,7 +7,7 @@ import { full, killed, locked, readOnly, smallPacket } from './refusals.js'
 export const databaseScenarios: readonly Scenario[] = [
   down,
   frozen,
-  line,
+  badLine,
   full,
   readOnly,
   killed,

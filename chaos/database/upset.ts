@@ -1,6 +1,6 @@
+import type { Line } from '../../test/support/line.js'
 import type { RunningMariadb } from '../../test/support/mariadb.js'
 import type { Random } from '../../test/support/random.js'
-import type { Line } from '../support/proxy.js'
 
 /** Something that a database does to its clients. */
 export interface Upset {
@@ -19,7 +19,7 @@ export interface Upset {
 export interface UpsetTools {
   readonly mariadb: RunningMariadb
   /** Between the server and the database. */
-  readonly proxy: Line
+  readonly line: Line
   readonly random: Random
   readonly seconds: number
   /** Has something ended with the run. */

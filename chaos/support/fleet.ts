@@ -42,9 +42,10 @@ export interface FleetOptions {
 const TICK_MS = 10
 const KEEP_ALIVE_SECONDS = 20
 const CONNECT_AT_ONCE = 20
+const REGISTERED_WITHIN_MS = 120_000
 const MAX_PACKET_IDENTIFIER = 65_535
 
-/** Connects the devices, and has each report once, so that they are known before anything happens. */
+/** Connects the devices, and has each report once, so that they are known before anything happens. Rejects when they are not. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { port, devices: count, window } = options
   const more = Array.from({ length: options.moreSensors ?? 0 }, (_, index) => `,"sensor_${index}":${index}`)
@@ -126,6 +127,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const some = Array.from({ length: Math.min(CONNECT_AT_ONCE, count - from) }, (_, index) => from + index)
     await Promise.all(some.map(connect))
   }
+  if (!(await holdsWithin(REGISTERED_WITHIN_MS, () => acknowledged === sent))) {
+    throw new Error(`${sent - acknowledged} of ${sent} devices were not registered`)
+  }
+  lastMs = performance.now()
   const timers = [setInterval(tick, TICK_MS), setInterval(ping, (KEEP_ALIVE_SECONDS / 2) * 1000)]
   return {
     setRate(perSecond) {

@@ -8,7 +8,7 @@ import { type Server, spawnServerProcess } from '../../test/support/server-proce
 export interface Ground {
   /** The run's own folder, and the working directory of its servers. */
   readonly folder: string
-  /** Starts a server in the folder; its log is added to `server.log` there when it ends. */
+  /** Starts a server in the folder; its log is added to `server.log` there. */
   server(environment: Readonly<Record<string, string>>): Server
   /** The same, resolved when it serves. */
   readyServer(environment: Readonly<Record<string, string>>): Promise<Server>
@@ -22,6 +22,8 @@ export interface Ground {
 
 /** Who the server is in the database: no root, to whom a database that is read-only or full still opens. */
 const USER = { name: 'damselfly', password: 'of-the-chaos' } as const
+
+const WRITE_EVERY_MS = 1000
 
 /** Nobody has a password: after a restart the time goes to what is to be broken, and not to hashes. */
 const OPEN = { ALLOW_ANONYMOUS: 'true' } as const
@@ -42,11 +44,17 @@ export function createGround(name: string): Ground {
     const started = spawnServerProcess(folder, { ...OPEN, ...environment })
     const kill = (): void => started.kill('SIGKILL')
     process.once('exit', kill)
+    let written = 0
+    const write = (...more: readonly string[]): void => {
+      const lines = started.log.slice(written).map((line) => JSON.stringify(line))
+      written = started.log.length
+      for (const line of [...lines, ...more]) appendFileSync(join(folder, 'server.log'), `${line}\n`)
+    }
+    const timer = setInterval(write, WRITE_EVERY_MS)
     const ended = started.ended.then((how) => {
       process.off('exit', kill)
-      const lines = started.log.map((line) => JSON.stringify(line))
-      const told = [...lines, started.text(), `ended with ${how}`].join('\n')
-      appendFileSync(join(folder, 'server.log'), `${told}\n`)
+      clearInterval(timer)
+      write(started.text(), `ended with ${how}`)
     })
     ends.push(async () => {
       kill()

@@ -25,8 +25,8 @@ export interface Line {
   close(): void
 }
 
-/** Passes connections on to a port of 127.0.0.1. */
-export async function startProxy(to: number): Promise<Line> {
+/** Passes connections on to a port of 127.0.0.1, until whoever called it closes the line. */
+export async function startLine(to: number): Promise<Line> {
   const pairs = new Set<Pair>()
   let isSwallowing = false
 
