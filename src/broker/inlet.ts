@@ -50,6 +50,16 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     stream.destroy()
   }
 
+  /** What came while this process stood still is read after the timers of that time. */
+  const failUnlessHeard = (): void => {
+    const beforeMs = lastReadAtMs
+    setImmediate(() => {
+      const isHeard = holds > 0 || stream.readableLength > 0 || lastReadAtMs !== beforeMs
+      if (isHeard) silence?.refresh()
+      else if (!stream.destroyed) fail('keep alive timeout')
+    })
+  }
+
   const announce = (): void => {
     for (; announcements > 0 && !stream.destroyed; announcements -= 1) stream.emit('readable')
   }
@@ -91,10 +101,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     setSilenceLimit(limitMs) {
       silenceLimitMs = limitMs
       if (limitMs === 0 || stream.destroyed) return
-      silence = setTimeout(() => {
-        if (holds === 0) fail('keep alive timeout')
-        else silence?.refresh()
-      }, limitMs)
+      silence = setTimeout(failUnlessHeard, limitMs)
     },
   }
 }

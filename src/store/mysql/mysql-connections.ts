@@ -39,15 +39,21 @@ const ANSWER_TIMEOUT_MS = 30_000
 /** Below any router's idle limit. */
 const KEEP_ALIVE_AFTER_MS = 10_000
 const MAX_LOCK_RETRIES = 3
+/** A server ends a session that asks nothing for so long; here it is ended before. */
+const IDLE_SESSION_S = 60
+const IDLE_CONNECTION_MS = 30_000
 
 /**
  * What each connection is set to, whatever the server's defaults: values that do not fit are errors, a
  * backslash escapes (as the driver assumes), CURRENT_TIMESTAMP is in the zone of the columns, lanes take no
- * gap locks from each other, and no wait for a lock outlasts a client's patience.
+ * gap locks from each other, and no wait for a lock outlasts a client's patience. A session whose client was
+ * cut off without a word would keep the rows of its transaction locked for hours: MariaDB ends it when the
+ * transaction is idle for 5 s, MySQL, which reads that as a comment, when the session is.
  */
 const sessionSettings = (zone: string): string =>
   `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '${zone}', ` +
-  'SESSION innodb_lock_wait_timeout = 5, SESSION lock_wait_timeout = 5'
+  `SESSION innodb_lock_wait_timeout = 5, SESSION lock_wait_timeout = 5, SESSION wait_timeout = ${IDLE_SESSION_S}` +
+  '/*M! , SESSION idle_transaction_timeout = 5 */'
 const ISOLATION = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
 /** Makes a pool of at most `limit` connections; connects when first used. */
@@ -129,6 +135,8 @@ function openPool(address: MysqlAddress, limit: number): Pool {
     password,
     database,
     connectionLimit: limit,
+    maxIdle: limit - 1, // without it the driver looks for no idle ones
+    idleTimeout: IDLE_CONNECTION_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableKeepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,

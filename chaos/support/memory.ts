@@ -1,0 +1,7 @@
+import { readFileSync } from 'node:fs'
+
+/** The most memory that a process has had so far, in MiB; Linux alone tells it, in `/proc`. */
+export function peakMemoryMiB(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024)
+}
