@@ -75,7 +75,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { ingest, log, sessions, tally } = options
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
-  const faults = createFaultLog(log)
+  const faults = createFaultLog(log, tally)
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   const forget = createForgetting(sessions, faults)
   let accepted = 0
@@ -102,6 +102,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
+  aedes.on('connackSent', ({ returnCode }, client) => {
+    if (returnCode === 0) connections.get(client)?.inlet.goOn() // [MQTT-3.1.4-5]
+  })
   aedes.on('clientError', onFault)
   aedes.on('connectionError', onFault)
   aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
@@ -112,7 +115,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const client = aedes.handle(stream)
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
-      onFault: (fault) => faults.fault(client.id, peer, fault),
+      onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
     accepted += 1
     const connection = createConnection(accepted, stream, peer, inlet)

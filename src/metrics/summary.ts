@@ -51,6 +51,7 @@ export function summarize(
     rejected: Object.fromEntries(tally.rejected),
     dropped: tally.dropped,
     denied: tally.publishesDenied,
+    protocolErrors: Object.fromEntries(tally.protocolErrors),
     queueDropped: tally.queueDropped,
     retainedRefused: tally.retainedRefused,
     successRate: `${(ended * 100).toFixed(2)} %`,

@@ -26,6 +26,8 @@ export interface Tally {
   connectionsRefused: number
   loginsFailed: number
   publishesDenied: number
+  /** Connections that ended for what their clients sent, by the clause of MQTT 3.1.1 that forbids it. */
+  readonly protocolErrors: Map<string, number>
   /** Messages that found the queue of an absent client full. */
   queueDropped: number
   /** Retained messages delivered and not kept, for want of room. */
@@ -57,6 +59,7 @@ export function createTally(): Tally {
     connectionsRefused: 0,
     loginsFailed: 0,
     publishesDenied: 0,
+    protocolErrors: new Map(),
     queueDropped: 0,
     retainedRefused: 0,
     devicesConnected: 0,

@@ -57,7 +57,7 @@ export const faults = {
   // SUBSCRIBE and UNSUBSCRIBE
   nothingToSubscribe: fault('MQTT-3.8.3-3', 'a SUBSCRIBE without a topic filter'),
   nothingToUnsubscribe: fault('MQTT-3.10.3-2', 'an UNSUBSCRIBE without a topic filter'),
-  requestedQos: fault('MQTT-3.8.3-4', 'a requested QoS that is not 0, 1 or 2'),
+  requestedQos: fault('MQTT-3-8.3-4', 'a requested QoS that is not 0, 1 or 2'),
   noFilter: fault('MQTT-4.7.3-1', 'an empty topic filter'),
   multiLevelWildcard: fault('MQTT-4.7.1-2', 'a # that is not the whole last level'),
   singleLevelWildcard: fault('MQTT-4.7.1-3', 'a + that is not a whole level'),

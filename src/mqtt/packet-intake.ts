@@ -6,7 +6,9 @@ import { createPacketGuard, type PacketLimits, type PacketVerdict } from './pack
 export interface Intake {
   /** Whole packets, all of them right, in the order of their arrival; may be empty. */
   readonly packets: Buffer
-  /** What follows the CONNECT among `packets`, and is to be taken when that has been answered. */
+  /** Whether they are the CONNECT, which comes alone. */
+  readonly isConnect: boolean
+  /** What follows the CONNECT, and is to be taken when that has been answered. */
   readonly rest: Buffer | undefined
   /** What is wrong with the packet behind them; nothing is to be taken after it. */
   readonly fault: PacketFault | undefined
@@ -23,6 +25,13 @@ export interface PacketIntake {
 const FIRST_CAPACITY = 1024
 
 const nothing = Buffer.alloc(0)
+const NOTHING: Intake = {
+  packets: nothing,
+  isConnect: false,
+  rest: undefined,
+  fault: undefined,
+  isEnd: false,
+}
 
 /**
  * Packets that are wholly in one chunk are checked where they are and given as they are. One that is not is
@@ -67,6 +76,7 @@ export function createPacketIntake(limits: PacketLimits): PacketIntake {
       gather(chunk.subarray(at))
     }
     return {
+      isConnect,
       packets: join(before, chunk.subarray(start, at)),
       rest: isConnect && at < chunk.length ? chunk.subarray(at) : undefined,
       fault: verdict === 'faulty' ? guard.fault : undefined,
@@ -83,7 +93,7 @@ export function createPacketIntake(limits: PacketLimits): PacketIntake {
       if (gatheredBytes < wantedBytes) break
       const bytes = gathered.subarray(0, gatheredBytes)
       const verdict = guard.check(bytes, 0)
-      if (verdict === 'faulty') return { packets: nothing, rest: undefined, fault: guard.fault, isEnd: false }
+      if (verdict === 'faulty') return { ...NOTHING, fault: guard.fault }
       if (verdict === 'whole') {
         gathered = nothing
         gatheredBytes = 0
@@ -91,7 +101,7 @@ export function createPacketIntake(limits: PacketLimits): PacketIntake {
       }
       wantedBytes = packet.end
     }
-    return { packets: nothing, rest: undefined, fault: undefined, isEnd: false }
+    return NOTHING
   }
 
   return { take: (chunk) => (gatheredBytes > 0 ? complete(chunk) : scan(chunk, 0, nothing)) }

@@ -33,6 +33,9 @@ const IDENTIFIER_BYTES = 2
 const RESERVED_OPTIONS = 0xfc
 const MAX_QOS = 2
 
+/** The flag of a PUBLISH that is sent again. */
+const DUP = 8
+
 /** Every packet from client to server, PUBLISH aside (MQTT 3.1.1, tables 2.1 and 2.2). */
 const packets: readonly PacketRow[] = [
   { type: PacketType.puback, flags: 0, length: IDENTIFIER_BYTES, check: checkIdentifier },
@@ -76,7 +79,7 @@ function byFirstByte(ruleOf: (type: number, flags: number) => PacketRule): Packe
 
 function ruleAfterConnect(type: number, flags: number, ignoresFlags: boolean): PacketRule {
   if (type === PacketType.connect) return refuse(faults.secondConnect)
-  if (type === PacketType.publish) return rulePublish(flags)
+  if (type === PacketType.publish) return rulePublish(flags, ignoresFlags)
   if (serverOnly.includes(type)) return refuse(faults.serverOnly)
   const row = packets.find((packet) => packet.type === type)
   if (row === undefined) return refuse(faults.reservedType)
@@ -84,11 +87,15 @@ function ruleAfterConnect(type: number, flags: number, ignoresFlags: boolean): P
   return rule(row)
 }
 
-function rulePublish(flags: number): PacketRule {
+function rulePublish(flags: number, ignoresFlags: boolean): PacketRule {
   const qos = (flags >> 1) & 3
   if (qos > MAX_QOS) return refuse(faults.qos)
-  if (qos === 0 && (flags & 8) !== 0) return refuse(faults.dupAtQos0)
-  return rule({ flags, check: qos === 0 ? checkPublish : checkAcknowledgedPublish })
+  const isDupAtQos0 = qos === 0 && (flags & DUP) !== 0
+  if (isDupAtQos0 && !ignoresFlags) return refuse(faults.dupAtQos0)
+  return rule({
+    flags: isDupAtQos0 ? flags & ~DUP : flags,
+    check: qos === 0 ? checkPublish : checkAcknowledgedPublish,
+  })
 }
 
 function rule({ flags, length = -1, check }: Omit<PacketRow, 'type' | 'flagsFault'>): PacketRule {
