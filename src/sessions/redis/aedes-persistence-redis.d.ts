@@ -21,7 +21,7 @@ declare module 'aedes-persistence-redis/asyncPersistence.js' {
     addSubscriptions(client: { readonly id: string }, subscriptions: readonly object[]): Promise<unknown>
     removeSubscriptions(client: { readonly id: string }, filters: readonly string[]): Promise<unknown>
     /** The retained messages that match any of the filters. */
-    createRetainedStreamCombi(patterns: readonly string[]): AsyncIterable<unknown>
+    createRetainedStreamCombi(patterns: readonly string[]): AsyncIterable<{ readonly topic: string }>
   }
 
   export = RedisPersistence

@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import { Redis } from 'ioredis'
 import MQEmitterRedis from 'mqemitter-redis'
 import { ConfigError } from '../../config/config-error.js'
 import type { Logger } from '../../log/logger.js'
 import { createRateLimit } from '../../log/rate-limit.js'
+import { streamRetained } from '../retained-stream.js'
 import type { Sessions } from '../sessions.js'
 import { createRedisClientIds } from './redis-client-ids.js'
 
@@ -36,7 +37,7 @@ class StreamingRedisPersistence extends RedisPersistence {
 
   /** Aedes pipes retained messages to their subscriber, and this package returns them as a plain iterable. */
   override createRetainedStreamCombi(patterns: readonly string[]): Readable {
-    return Readable.from(super.createRetainedStreamCombi(patterns))
+    return streamRetained(patterns, (some) => super.createRetainedStreamCombi(some))
   }
 }
 
