@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { onTestFinished } from 'vitest'
 import type { Tally } from '#src/metrics/tally.js'
 import { openDiskSessions, type SessionLimits } from '#src/sessions/disk/disk-sessions.js'
 import type { Sessions } from '#src/sessions/sessions.js'
-import { temporaryFolder } from './temporary-folder.js'
+import { type AtEnd, temporaryFolder, withTest } from './temporary-folder.js'
 
 /** Bounds that no test meets by accident. */
 const wide: SessionLimits = {
@@ -19,9 +18,10 @@ export async function openTestSessions(
   tally: Tally,
   log: Logger,
   limits: Partial<SessionLimits> = {},
+  atEnd: AtEnd = withTest,
 ): Promise<Sessions> {
-  const path = join(await temporaryFolder(), 'state.db')
+  const path = join(await temporaryFolder(atEnd), 'state.db')
   const sessions = await openDiskSessions({ path, limits: { ...wide, ...limits }, tally, log })
-  onTestFinished(sessions.close)
+  atEnd(sessions.close)
   return sessions
 }
