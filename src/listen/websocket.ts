@@ -84,8 +84,16 @@ function serve(
       request.socket.destroy() // it is owed no closing handshake
       return
     }
+    refuseText(stream)
     limitUnread(stream)
     broker.accept(stream, peer)
+  })
+}
+
+/** Packets come in binary frames; any other frame ends the connection [MQTT-6.0.0-1]. */
+function refuseText(stream: websocket.WebSocketDuplex): void {
+  stream.socket.on('message', (_data, isBinary) => {
+    if (!isBinary) stream.destroy()
   })
 }
 
