@@ -1,15 +1,9 @@
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { administratorAccess } from '#src/auth/access.js'
-import { startBroker } from '#src/broker/broker.js'
-import { createGate } from '#src/listen/gate.js'
-import { listenTcp } from '#src/listen/tcp.js'
-import { createTally } from '#src/metrics/tally.js'
 import { startMosquitto } from '../support/mosquitto.js'
-import { openTestSessions } from '../support/sessions.js'
 import type { AtEnd } from '../support/temporary-folder.js'
 import { type Case, outcomeSteps, type Step } from './case.js'
 import { connectCases } from './connect.js'
+import { startDamselfly } from './damselfly.js'
 import { deliveryCases } from './delivery.js'
 import { type Difference, differences } from './differences.js'
 import { fixedHeaderCases } from './fixed-header.js'
@@ -29,35 +23,6 @@ const tables: Readonly<Record<string, readonly Case[]>> = {
 
 const titleOf = ({ clause, name }: Case): string => `[${clause}] ${name}`
 
-/** A broker in this process, to which everyone may publish everything; readings go nowhere. */
-async function startDamselfly(atEnd: AtEnd): Promise<number> {
-  const log = pino({ level: 'silent' })
-  const tally = createTally()
-  const broker = await startBroker({
-    authenticator: {
-      authenticate: async ({ user, clientId }) => ({
-        ...{ user, clientId, owner: 'everyone' },
-        credential: { kind: 'none' },
-        access: administratorAccess,
-      }),
-      judge: (identity) => identity,
-    },
-    ingest: { handle: () => false, idle: async () => undefined },
-    sessions: await openTestSessions(tally, log, {}, atEnd),
-    presence: { begin: () => () => undefined },
-    tally,
-    log,
-    maxPacketBytes: 1_048_576,
-    maxKeepAliveSeconds: 65_535,
-  })
-  const listener = await listenTcp({ host: '127.0.0.1', port: 0 }, createGate(10_000, tally, log), broker)
-  atEnd(async () => {
-    listener.close()
-    await broker.stop(1000)
-  })
-  return listener.port
-}
-
 /** What Mosquitto is to do. */
 function stepsOf({ steps }: Case, difference: Difference | undefined): readonly Step[] {
   if (difference === undefined) return steps
@@ -73,7 +38,7 @@ describe('The same bytes, sent to Damselfly and to Mosquitto', () => {
 
   beforeAll(async () => {
     const atEnd: AtEnd = (end) => void ends.unshift(end)
-    damselfly = await startDamselfly(atEnd)
+    damselfly = (await startDamselfly(atEnd)).port
     mosquitto = (await startMosquitto({ allow_anonymous: 'true', set_tcp_nodelay: 'true' }, atEnd)).port
   })
   afterAll(async () => {

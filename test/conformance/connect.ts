@@ -8,6 +8,8 @@ import {
   pingreq,
   pingresp,
   string,
+  suback,
+  subscribe,
   uint16,
 } from './bytes.js'
 import {
@@ -15,6 +17,7 @@ import {
   type Case,
   closes,
   enter,
+  gets,
   isClosed,
   isOpen,
   type Outcome,
@@ -134,7 +137,13 @@ const flags: readonly (readonly [string, string, number, readonly Part[], Outcom
   ['MQTT-3.1.2-22', 'a password without a user name', 0x42, [string('p')], closes()],
   ['MQTT-3.1.2-22', 'the password flag alone', 0x42, [], closes()],
   ['MQTT-3.1.3-1', 'all fields in their order', 0xce, [...will, string('u'), string('p')], accepted],
-  ['MQTT-3.1.4-1', 'a byte behind the last field', 0x02, [0], closes()],
+  [
+    'MQTT-3.1.4-1',
+    'a byte behind the last field, for which there is no return code [MQTT-3.2.2-6]',
+    0x02,
+    [0],
+    closes(),
+  ],
   ['MQTT-3.1.4-1', 'two bytes behind the last field', 0x02, [0, 0], closes()],
   ['MQTT-3.1.4-1', 'a byte behind a password', 0xc2, [string('u'), string('p'), 0], closes()],
   ['MQTT-3.1.4-1', 'a will topic that is longer than the packet', 0x06, [uint16(9), 'w'], closes()],
@@ -188,7 +197,7 @@ const clientIds: readonly Case[] = [
   atConnect('MQTT-3.1.3-6', 'an empty client id with a clean session', connect({ clientId: '' }), accepted),
   atConnect(
     'MQTT-3.1.3-8',
-    'an empty client id without a clean session',
+    'an empty client id without a clean session [MQTT-3.1.3-7], [MQTT-3.1.3-9]',
     connect({ clientId: '', flags: 0 }),
     closes(connack(2)),
   ),
@@ -255,6 +264,24 @@ const clientIds: readonly Case[] = [
   ),
 ]
 
+/** What every CONNECT has, and its answer. */
+const basics: readonly Case[] = [
+  atConnect('MQTT-3.1.4-4', 'a right CONNECT is answered with 0', connect(), accepted),
+  atConnect(
+    'MQTT-3.1.3-3',
+    'a CONNECT without a client id',
+    packet(first.connect, string('MQTT'), 4, 2, uint16(0)),
+    closes(),
+  ),
+  scenario(
+    'MQTT-3.2.2-4',
+    'a CONNECT that is refused has no session present, though there is one [MQTT-3.2.2-5]',
+    ...[enter('a', connect({ clientId: 'there', flags: 0 })), send('a', subscribe(1, ['there', 1]))],
+    ...[gets('a', suback(1, 1)), send('b', connect({ clientId: 'there', flags: 0, level: 6 }))],
+    ...[gets('b', connack(1)), isClosed('b'), isOpen('a')],
+  ),
+]
+
 const keepAlives: readonly Case[] = [0, 1, 60, 65_535].map((keepAlive) =>
   atConnect('3.1.2.10', `a keep alive of ${keepAlive} seconds`, connect({ keepAlive }), accepted),
 )
@@ -276,6 +303,7 @@ const together: readonly Case[] = [
 
 /** What a CONNECT may have. */
 export const connectCases: readonly Case[] = [
+  ...basics,
   ...names,
   ...levels,
   ...bridges,

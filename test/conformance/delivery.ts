@@ -43,7 +43,7 @@ const will = (flags: number, topic: string, payload: string, ...more: readonly P
 
 const matching: readonly Case[] = (
   [
-    ['4.7.1', 'm1/a', 'm1/a', true],
+    ['MQTT-3.3.2-3', 'm1/a', 'm1/a', true],
     ['4.7.1', 'm2/#', 'm2/a/b', true],
     ['MQTT-4.7.1-2', 'm3/#', 'm3', true],
     ['4.7.1', 'm4/+', 'm4/a', true],
@@ -90,7 +90,7 @@ const qualities: readonly Case[] = [0, 1, 2].flatMap((published) =>
     const answers = [[], [puback(1)], [pubrec(1)]][published] ?? []
     return scenario(
       'MQTT-3.8.4-6',
-      `a message of QoS ${published} for a subscription of QoS ${granted} has QoS ${qos}`,
+      `a message of QoS ${published} for a subscription of QoS ${granted} has QoS ${qos}${qos === 0 ? ' and no packet identifier [MQTT-2.3.1-5], [MQTT-4.3.1-1]' : ''}`,
       ...[subscriber('a', [topic, granted]), enter('b')],
       send('b', publish(topic, 'x', { qos: published, ...id })),
       ...(answers.length > 0 ? [gets('b', ...answers)] : []),
@@ -209,6 +209,24 @@ const retained: readonly Case[] = [
 ]
 
 const subscriptions: readonly Case[] = [
+  scenario(
+    'MQTT-2.3.1-4',
+    'messages that are not acknowledged have packet identifiers of their own',
+    ...[subscriber('a', ['s0', 1]), enter('b'), publishes('b', 's0', 'x'), publishes('b', 's0', 'y')],
+    ...[gets('a', message('s0', 'x', { qos: 1, id: 1 }), message('s0', 'y', { qos: 1, id: 2 })), isOpen('a')],
+  ),
+  scenario(
+    'MQTT-3.10.4-3',
+    'a message that is under way goes on after UNSUBSCRIBE',
+    ...[subscriber('a', ['s11', 2]), enter('b'), send('b', publish('s11', 'x', { qos: 2, id: 1 }))],
+    ...[gets('b', pubrec(1)), send('b', pubrel(1)), gets('b', pubcomp(1))],
+    ...[
+      gets('a', message('s11', 'x', { qos: 2, id: 1 })),
+      send('a', unsubscribe(2, 's11')),
+      gets('a', unsuback(2)),
+    ],
+    ...[send('a', pubrec(1)), gets('a', pubrel(1)), send('a', pubcomp(1)), isOpen('a')],
+  ),
   scenario(
     '3.3.5',
     'two filters of the same QoS that match bring the message once',
@@ -341,6 +359,21 @@ const exactlyOnce: readonly Case[] = [
 
 const sessions: readonly Case[] = [
   scenario(
+    'MQTT-4.6.0-1',
+    'messages that were not acknowledged come again in their order [MQTT-4.6.0-6]',
+    ...[enter('a', persistent('n9')), subscribes('a', ['n9', 1]), enter('b')],
+    ...['x', 'y', 'z'].map((payload) => publishes('b', 'n9', payload)),
+    gets('a', ...['x', 'y', 'z'].map((payload, index) => message('n9', payload, { qos: 1, id: index + 1 }))),
+    ...[leave('a'), enter('a', persistent('n9'), true)],
+    gets(
+      'a',
+      ...['x', 'y', 'z'].map((payload, index) =>
+        message('n9', payload, { qos: 1, id: index + 1, dup: true }),
+      ),
+    ),
+    isOpen('a'),
+  ),
+  scenario(
     'MQTT-3.2.2-2',
     'a session that has nothing is new',
     ...[enter('a', persistent('n0')), send('a', disconnect), isClosed('a'), leave('a')],
@@ -353,20 +386,20 @@ const sessions: readonly Case[] = [
   ),
   scenario(
     'MQTT-3.2.2-2',
-    'a session is present when its client comes back',
+    'a session is present when its client comes back [MQTT-3.1.3-2]',
     ...[enter('a', persistent('n2')), subscribes('a', ['n2', 1]), send('a', disconnect), isClosed('a')],
     ...[enter('b', persistent('n2'), true), isOpen('b')],
   ),
   scenario(
     'MQTT-3.1.2-6',
-    'a clean session ends the one before [MQTT-3.2.2-1]',
+    'a clean session ends the one before [MQTT-3.2.2-1], [MQTT-3.1.4-3]',
     ...[enter('a', persistent('n3')), subscribes('a', ['n3', 1]), send('a', disconnect), isClosed('a')],
     ...[enter('b', connect({ clientId: 'n3' })), send('b', disconnect), isClosed('b')],
     ...[enter('c', persistent('n3')), enter('d'), publishes('d', 'n3', 'x'), isOpen('c')],
   ),
   scenario(
     'MQTT-3.1.2-5',
-    'messages wait for a client that is away, and come in their order [MQTT-3.1.2-4]',
+    'messages wait for a client that is away, and come in their order behind the CONNACK [MQTT-3.1.2-4], [MQTT-3.2.0-1], [MQTT-4.1.0-1], [MQTT-4.5.0-1]',
     ...[enter('a', persistent('n4')), subscribes('a', ['n4', 1]), send('a', disconnect), isClosed('a')],
     ...[enter('b'), publishes('b', 'n4', 'x'), publishes('b', 'n4', 'y')],
     ...[send('b', publish('n4', 'at QoS 2', { qos: 2, id: 2 })), gets('b', pubrec(2)), send('b', pubrel(2))],

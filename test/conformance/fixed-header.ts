@@ -121,6 +121,7 @@ const beforeConnect: readonly Case[] = [
 ].map(({ name, sent }) => atConnect('MQTT-3.1.0-1', `${name} before CONNECT`, sent, closes()))
 
 const lengths: readonly Case[] = [
+  afterConnack('MQTT-3.12.4-1', 'PINGREQ is answered with PINGRESP', pingreq, opens(pingresp)),
   afterConnack(
     '2.2.3',
     'a remaining length of five bytes',

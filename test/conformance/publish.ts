@@ -34,7 +34,12 @@ const identifiers: readonly (readonly [string, string, Buffer, Outcome])[] = [
   ['MQTT-2.3.1-1', 'packet identifier 0 at QoS 1', publish('p', 'x', { qos: 1, id: 0 }), closes()],
   ['MQTT-2.3.1-1', 'packet identifier 0 at QoS 2', publish('p', 'x', { qos: 2, id: 0 }), closes()],
   ['MQTT-2.3.1-1', 'packet identifier 1', publish('p', 'x', { qos: 1, id: 1 }), opens(puback(1))],
-  ['MQTT-2.3.1-1', 'packet identifier 256', publish('p', 'x', { qos: 1, id: 256 }), opens(puback(256))],
+  [
+    'MQTT-2.3.1-1',
+    'packet identifier 256, which the answer has as well [MQTT-2.3.1-6]',
+    publish('p', 'x', { qos: 1, id: 256 }),
+    opens(puback(256)),
+  ],
   [
     'MQTT-2.3.1-1',
     'packet identifier 65,535',

@@ -5,7 +5,7 @@ const granted: Outcome = opens(suback(1, 0))
 
 const filters: readonly (readonly [clause: string, filter: string, isRight: boolean])[] = [
   ['4.7.1', 'a', true],
-  ['4.7.1', '#', true],
+  ['MQTT-3.8.3-2', '#', true],
   ['4.7.1', '+', true],
   ['4.7.1', '/', true],
   ['4.7.1', '//', true],
@@ -69,7 +69,13 @@ const options: readonly Case[] = Array.from({ length: 256 }, (_, byte) => byte)
 
 const subscribes: readonly (readonly [string, string, Buffer, Outcome])[] = [
   ['MQTT-2.3.1-1', 'packet identifier 0', subscribe(0, ['a', 0]), closes()],
-  ['MQTT-3.8.4-2', 'packet identifier 65,535', subscribe(65_535, ['a', 0]), opens(suback(65_535, 0))],
+  [
+    'MQTT-3.8.4-2',
+    'packet identifier 65,535 [MQTT-2.3.1-7]',
+    subscribe(65_535, ['a', 0]),
+    opens(suback(65_535, 0)),
+  ],
+  ['MQTT-3.8.4-1', 'a filter', subscribe(1, ['a', 0]), granted],
   ['MQTT-3.8.3-3', 'no filter', packet(first.subscribe, uint16(1)), closes()],
   ['MQTT-3.8.3-3', 'nothing at all', packet(first.subscribe), closes()],
   ['MQTT-3.8.3-3', 'half a packet identifier', packet(first.subscribe, 1), closes()],
@@ -89,10 +95,15 @@ const subscribes: readonly (readonly [string, string, Buffer, Outcome])[] = [
     bytes(packet(0x82, uint16(1), string('a'), 0, string('b'))),
     closes(),
   ],
-  ['MQTT-3.8.4-5', 'three filters', subscribe(1, ['a', 0], ['b', 1], ['c', 2]), opens(suback(1, 0, 1, 2))],
+  [
+    'MQTT-3.8.4-5',
+    'three filters [MQTT-3.8.4-4]',
+    subscribe(1, ['a', 0], ['b', 1], ['c', 2]),
+    opens(suback(1, 0, 1, 2)),
+  ],
   [
     'MQTT-3.9.3-1',
-    'three filters in another order',
+    'three filters in another order, of every QoS [MQTT-3.9.3-2]',
     subscribe(1, ['c', 2], ['a', 0], ['b', 1]),
     opens(suback(1, 2, 0, 1)),
   ],
@@ -111,7 +122,12 @@ const subscribes: readonly (readonly [string, string, Buffer, Outcome])[] = [
 
 const unsubscribes: readonly (readonly [string, string, Buffer, Outcome])[] = [
   ['MQTT-2.3.1-1', 'packet identifier 0', unsubscribe(0, 'a'), closes()],
-  ['MQTT-3.10.4-4', 'packet identifier 65,535', unsubscribe(65_535, 'a'), opens(unsuback(65_535))],
+  [
+    'MQTT-3.10.4-4',
+    'packet identifier 65,535 [MQTT-2.3.1-7]',
+    unsubscribe(65_535, 'a'),
+    opens(unsuback(65_535)),
+  ],
   ['MQTT-3.10.4-5', 'a filter that nobody subscribed to', unsubscribe(1, 'a'), opens(unsuback(1))],
   ['MQTT-3.10.4-6', 'three filters', unsubscribe(1, 'a', 'b', 'c'), opens(unsuback(1))],
   ['MQTT-3.10.3-2', 'no filter', packet(first.unsubscribe, uint16(1)), closes()],

@@ -89,37 +89,37 @@ const places: readonly {
   readonly isConnect: boolean
 }[] = [
   {
-    name: 'a client id',
+    name: 'a client id [MQTT-3.1.3-4]',
     send: (text) => connect({ clientId: text }),
     answer: connack(),
     isConnect: true,
   },
   {
-    name: 'a will topic',
+    name: 'a will topic [MQTT-3.1.3-10]',
     send: (text) => connect({ flags: 0x06, more: [string(text), string('will')] }),
     answer: connack(),
     isConnect: true,
   },
   {
-    name: 'a user name',
+    name: 'a user name [MQTT-3.1.3-11]',
     send: (text) => connect({ flags: 0x82, more: [string(text)] }),
     answer: connack(),
     isConnect: true,
   },
   {
-    name: 'a topic',
+    name: 'a topic [MQTT-3.3.2-1]',
     send: (text) => publish(bytes('t/', text), 'x', { qos: 1, id: 1 }),
     answer: puback(1),
     isConnect: false,
   },
   {
-    name: 'a topic filter of SUBSCRIBE',
+    name: 'a topic filter of SUBSCRIBE [MQTT-3.8.3-1]',
     send: (text) => subscribe(1, [bytes('t/', text), 0]),
     answer: suback(1, 0),
     isConnect: false,
   },
   {
-    name: 'a topic filter of UNSUBSCRIBE',
+    name: 'a topic filter of UNSUBSCRIBE [MQTT-3.10.3-1]',
     send: (text) => unsubscribe(1, bytes('t/', text)),
     answer: unsuback(1),
     isConnect: false,
