@@ -77,7 +77,8 @@ export function createPacketIntake(limits: PacketLimits): PacketIntake {
     }
     return {
       isConnect,
-      packets: join(before, chunk.subarray(start, at)),
+      // A view of all of it would say the same, and cost as much as the check of a packet.
+      packets: at - start === chunk.length ? chunk : join(before, chunk.subarray(start, at)),
       rest: isConnect && at < chunk.length ? chunk.subarray(at) : undefined,
       fault: verdict === 'faulty' ? guard.fault : undefined,
       isEnd,
