@@ -4,6 +4,7 @@ import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
+import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
 import { sessionLimits, sessionsPlace } from './config/session-settings.js'
@@ -65,6 +66,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   let api: ApiParts | undefined
 
   const start = async (): Promise<void> => {
+    warnOfUnsetClock(log)
     const webAddress = await serveWeb(context, () => api)
     await readRules(settings) // broken ones are told before the wait for the database
     const certificates = await ensureCertificates(settings.CERTS_DIR, {
@@ -107,6 +109,13 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   }
 
   return { start, reload: async () => reload?.now(), stop: life.stop }
+}
+
+function warnOfUnsetClock(log: Logger): void {
+  if (!isUnset(Date.now())) return
+  log.warn(
+    'the clock is not set: until it is, what comes without a time of its own is stored under a wrong one',
+  )
 }
 
 async function readRules(settings: Settings): Promise<void> {

@@ -14,18 +14,18 @@ import {
   hasTooManyLevels,
   type Publication,
   PublishingAedes,
-  type PublishPacket,
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
 import { type Connection, createConnection, type Peer } from './connection.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
+import { toInbound } from './inbound-publish.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import type { DevicePresence } from './own-device.js'
-import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
+import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
 
@@ -68,7 +68,7 @@ const LOGIN_REFUSED = 'the login was refused'
 const REFUSED = 0x80
 
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
-const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
+const AEDES_TOPIC = /^\$SYS\/(?:[0-9a-f]{8}-[0-9a-f-]{27}|sub)\//
 
 /** Starts a broker. Aedes keeps sessions, subscriptions and retained messages; what it may do is decided here. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
@@ -76,6 +76,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const connections = new WeakMap<Client, Connection>()
   const open = new Map<Duplex, Connection>()
   const faults = createFaultLog(log, tally)
+  const connected = sessions.own ?? sessions.shared
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   const forget = createForgetting(sessions, faults)
   let accepted = 0
@@ -123,7 +124,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     open.set(stream, connection)
     connection.signal.addEventListener('abort', () => {
       open.delete(stream)
-      sessions.own?.detach(client)
+      connected?.detach(client)
     })
   }
   const arrivals = createArrivals(CONNECT_TIMEOUT_MS)
@@ -160,7 +161,8 @@ function createAedes(
   { connectionOf, login, publishing }: Deciders,
 ): PublishingAedes {
   const accessOf = (client: Client): Access => connectionOf(client)?.identity?.access ?? noAccess
-  const { own } = sessions
+  const { own, shared } = sessions
+  const connected = own ?? shared
   const aedesOptions: AedesOptions = {
     concurrency: 0, // its default of 100 lets one slow subscriber hold up all, and end the process
     persistence: sessions.persistence,
@@ -186,7 +188,7 @@ function createAedes(
       void login(connection, client.id, user, password).then((code) => {
         if (code !== LoginCode.accepted) done(refusal(code), null)
         else if (!connection.signal.aborted) {
-          own?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
+          connected?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
           done(null, true)
         }
       })
@@ -221,25 +223,16 @@ function createAedes(
       done(null, isGranted ? subscription : null)
     },
     authorizeForward(client, packet) {
-      if (AEDES_TOPIC.test(packet.topic) || !accessOf(client).mayReceive(packet.topic).isAllowed) return null
-      return own?.mayDeliver(client, packet) === false ? null : packet
+      if (AEDES_TOPIC.test(packet.topic)) return null
+      if (!accessOf(client).mayReceive(packet.topic).isAllowed) {
+        shared?.refuse(client, packet)
+        return null
+      }
+      return connected?.mayDeliver(client, packet) === false ? null : packet
     },
   }
   const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
-}
-
-function toInbound(client: Client, connection: Connection, packet: PublishPacket): InboundPublish {
-  const { topic, payload, qos, messageId } = packet
-  return {
-    clientId: client.id,
-    isClean: client.clean,
-    session: client.clean ? `connection ${connection.number}` : `client ${client.id}`,
-    topic,
-    payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
-    qos,
-    packetIdentifier: messageId,
-  }
 }
 
 function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {

@@ -16,3 +16,10 @@ export function sessionLimits(settings: Settings) {
     maxRetainedBytes: settings.MAX_RETAINED_MB * BYTES_A_MIB,
   }
 }
+
+/** The address of a Redis without user and password. */
+export function describeRedis(url: string): string {
+  if (!URL.canParse(url)) return 'Redis'
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
+}

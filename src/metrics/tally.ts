@@ -12,6 +12,10 @@ export interface Tally {
   spoolBytes: number
   /** When the oldest of it was received, epoch ms. */
   spoolOldestMs: number | undefined
+  /** Since when the database takes no writes, epoch ms. */
+  storeFailsSinceMs: number | undefined
+  /** Since when nothing is acknowledged, as neither the database nor the spool takes it, epoch ms. */
+  stuckSinceMs: number | undefined
   /** Messages not stored, by reason. */
   readonly rejected: Map<string, number>
   /** QoS 0 messages that found the queue full: the database could not keep up, and the spool took no more. */
@@ -49,6 +53,8 @@ export function createTally(): Tally {
     spoolMessages: 0,
     spoolBytes: 0,
     spoolOldestMs: undefined,
+    storeFailsSinceMs: undefined,
+    stuckSinceMs: undefined,
     rejected: new Map(),
     dropped: 0,
     readings: 0,
@@ -65,6 +71,13 @@ export function createTally(): Tally {
     devicesConnected: 0,
     wentOffline: new Map(),
   }
+}
+
+/** Messages on device topics that have not ended yet: they wait in memory, unacknowledged. */
+export function countWaiting({ received, stored, spooled, dropped, rejected }: Tally): number {
+  let refused = 0
+  for (const count of rejected.values()) refused += count
+  return received - stored - spooled - dropped - refused
 }
 
 /** Adds one to the count of a reason. */

@@ -1,5 +1,5 @@
 import type { Outbox } from './disk/outbox.js'
-import type { SavedWill } from './disk/session-file.js'
+import type { SavedPublish, SavedWill } from './disk/session-file.js'
 
 /** Where subscriptions, queued messages, retained messages and wills are kept. */
 export interface Sessions {
@@ -12,31 +12,50 @@ export interface Sessions {
    * packet identifier is the same message again [MQTT-4.3.3-2].
    */
   isReceived(clientId: string, packetIdentifier: number): Promise<boolean>
-  /** Takes filters out of a session, so that no more is queued for it while its client is away. */
+  /** Takes filters that a client may not have any more out of its session, so that no more is queued for it. */
   unsubscribe(clientId: string, filters: readonly string[]): Promise<void>
   /** Where several instances serve one set of sessions: the client ids that any of them has. */
   readonly clientIds?: SharedClientIds
   /** Where this process alone has the sessions; elsewhere Aedes does with `persistence` what this does. */
   readonly own?: OwnSessions
-  /** Whether the place can be reached. */
-  isReady(): boolean
+  /** Where several instances have them. */
+  readonly shared?: SharedSessions
+  /** Whether the place can be reached, and takes what changes. */
+  isReady(): boolean | Promise<boolean>
   close(): Promise<void>
 }
 
-/** Sessions of this process alone. */
-export interface OwnSessions {
-  /** Keeps what is to be delivered. */
-  readonly outbox: Outbox
+/** What sessions want to know of connections. */
+export interface ConnectedSessions {
   /** A client is logged in; `mayPublish` decides on its will. Aedes has its object for it until it is gone. */
   attach(client: AttachedClient, mayPublish: (topic: string) => boolean): void
   /** The connection of that client has ended. */
   detach(client: AttachedClient): void
   /** Whether a message is to reach a connection at once; `false`: it has it from its queue. */
   mayDeliver(client: AttachedClient, packet: DeliveredPacket): boolean
+}
+
+/** Sessions of this process alone. */
+export interface OwnSessions extends ConnectedSessions {
+  /** Keeps what is to be delivered. */
+  readonly outbox: Outbox
   /** Wills of clients whose connections ended with the process before. */
   readonly leftWills: readonly SavedWill[]
   /** Forgets one of these, which is published. */
   forget(will: SavedWill): Promise<void>
+}
+
+/** Sessions of several instances. */
+export interface SharedSessions extends ConnectedSessions {
+  /** A message is not delivered to a connection, whose client may not have it. */
+  refuse(client: AttachedClient, packet: DeliveredPacket): void
+  /** Has the wills of clients of instances that have died published; each is to be told when it is. */
+  watchWills(publish: (will: SharedWill, published: () => void) => void): void
+}
+
+/** A will that its client may publish. */
+export interface SharedWill extends SavedPublish {
+  readonly retain: boolean
 }
 
 /** One connection of a client, as the same object throughout. */
@@ -50,6 +69,7 @@ export interface AttachedClient {
 export interface DeliveredPacket {
   readonly brokerId?: string
   readonly brokerCounter?: number
+  readonly qos?: 0 | 1 | 2
   readonly messageId?: number | undefined
 }
 

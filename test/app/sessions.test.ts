@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createClient } from '@libsql/client'
@@ -328,6 +328,17 @@ describe('The state file', () => {
     await publisher.count('pubrec', 1)
     const client = await logIn(await restart(server), back)
     expect(await everything(client)).toEqual(['1', '2'])
+  })
+
+  it('gives the room of what is delivered or has ended back to the disk', async () => {
+    const server = await startServer({ SESSION_EXPIRY_S: '1' })
+    await leaveSession(server, 1)
+    const publisher = await logIn(server)
+    publisher.send(...numbers(400).map((id) => publish(id, 1, { payload: 'x'.repeat(20_000) })))
+    await publisher.count('puback', 400)
+    await server.logged(({ msg }) => msg.startsWith('sessions whose clients stayed away'))
+    const size = () => stat(join(server.folder, ...path)).then((file) => file.size)
+    await expect.poll(size, { timeout: 20_000 }).toBeLessThan(2_000_000)
   })
 })
 

@@ -34,7 +34,7 @@ export async function startDamselfly(
   const gate = createGate(10_000, tally, log)
   const address = { host: '127.0.0.1', port: 0 }
   const tcp = await listenTcp(address, gate, broker)
-  const websocket = await listenWebsocket(address, { maxPacketBytes: 1_048_576 }, gate, broker)
+  const websocket = await listenWebsocket(address, { maxPacketBytes: 1_048_576, origins: [] }, gate, broker)
   atEnd(async () => {
     tcp.close()
     websocket.close()

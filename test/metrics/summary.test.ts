@@ -18,6 +18,8 @@ describe('The summary', () => {
       spoolMessages: 39,
       spoolBytes: 9000,
       spoolOldestMs: Date.parse('2026-11-22T06:29:00Z'),
+      storeFailsSinceMs: Date.parse('2026-11-22T06:28:00Z'),
+      stuckSinceMs: Date.parse('2026-11-22T06:31:00Z'),
       dropped: 3,
       batches: 100,
       connections: 5,
@@ -48,6 +50,9 @@ describe('The summary', () => {
       replayed: 50,
       replayRefused: 1,
       spool: { messages: 39, bytes: 9000, oldestAt: '2026-11-22T06:29:00.000Z' },
+      waiting: 4,
+      databaseAwaySince: '2026-11-22T06:28:00.000Z',
+      nothingAcknowledgedSince: '2026-11-22T06:31:00.000Z',
       rejected: { 'bad json': 2, 'no sensor': 1 },
       dropped: 3,
       denied: 4,
@@ -75,7 +80,7 @@ describe('The summary', () => {
     })
   })
 
-  it('is logged every 5 minutes with the rates since the one before, until it is stopped', () => {
+  it('is logged every 5 minutes with the rates since the one before, and once more when it is stopped', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const sink = new PassThrough()
@@ -96,6 +101,7 @@ describe('The summary', () => {
     vi.advanceTimersByTime(5 * MINUTE_MS)
     expect(lines()).toMatchObject([{ received: 900, receivedPerSecond: 2, storedPerSecond: 0 }])
     summary.stop()
+    expect(lines()).toMatchObject([{ msg: 'summary', received: 900 }])
     vi.advanceTimersByTime(60 * MINUTE_MS)
     expect(lines()).toEqual([])
   })

@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { administratorAccess } from '#src/auth/access.js'
 import type { Authenticator } from '#src/auth/authenticate.js'
@@ -7,6 +7,7 @@ import { createIngest, type IngestOptions } from '#src/ingest/ingest.js'
 import { createGate } from '#src/listen/gate.js'
 import { listenTcp } from '#src/listen/tcp.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
+import type { Sessions } from '#src/sessions/sessions.js'
 import { createDeviceDirectory } from '#src/store/device-directory.js'
 import type { Store } from '#src/store/store.js'
 import { openTestSessions } from './sessions.js'
@@ -23,13 +24,14 @@ export interface TestBroker {
 export async function startTestBroker(
   store: Store,
   options: Partial<Omit<IngestOptions, 'store' | 'directory'>> = {},
+  open: (tally: Tally, log: Logger) => Promise<Sessions> = openTestSessions,
 ): Promise<TestBroker> {
   const log = pino({ level: 'silent' })
   const tally = createTally()
   const ingest = createIngest({
     store,
     spool: undefined,
-    deadLetters: { add: async () => undefined, addUnreadable: async () => undefined },
+    deadLetters: { add: async () => true, addUnreadable: async () => true },
     directory: createDeviceDirectory(store, 1000),
     tally,
     log,
@@ -44,7 +46,7 @@ export async function startTestBroker(
   const broker = await startBroker({
     authenticator: everyone,
     ingest,
-    sessions: await openTestSessions(tally, log),
+    sessions: await open(tally, log),
     presence: { begin: () => () => undefined },
     tally,
     log,

@@ -32,14 +32,17 @@ const MAIN = new URL('../../dist/main.js', import.meta.url).pathname
 
 /**
  * Starts a server on free ports of 127.0.0.1 until the running test is over. `folder` lets a second one go
- * on where the first stopped; `environment` goes before the defaults.
+ * on where the first stopped; `environment` goes before the defaults, and the words of `before` stand before the
+ * command.
  */
 export async function spawnServer(
   environment: Readonly<Record<string, string>> = {},
   folder?: string,
+  before: readonly string[] = [],
 ): Promise<Server> {
   const cwd = folder ?? (await temporaryFolder())
-  const child = spawn(process.execPath, [MAIN], {
+  const [program = process.execPath, ...argv] = [...before, process.execPath, MAIN]
+  const child = spawn(program, argv, {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -115,8 +118,9 @@ export async function spawnServer(
 export async function startServer(
   environment: Readonly<Record<string, string>> = {},
   folder?: string,
+  before: readonly string[] = [],
 ): Promise<Server> {
-  const server = await spawnServer(environment, folder)
+  const server = await spawnServer(environment, folder, before)
   await server.logged(({ msg }) => msg === 'ready')
   return server
 }
@@ -133,4 +137,11 @@ function parseLine(text: string): LogLine | undefined {
 
 function isLogLine(line: unknown): line is LogLine {
   return typeof line === 'object' && line !== null && 'msg' in line && typeof line.msg === 'string'
+}
+
+/** The parts that `/readyz` names, and whether each works. */
+export async function readyz(server: Server): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${server.port('http')}/readyz`)
+  const body: unknown = await response.json()
+  return typeof body === 'object' && body !== null && 'parts' in body ? body.parts : undefined
 }

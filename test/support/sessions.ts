@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Tally } from '#src/metrics/tally.js'
 import { openDiskSessions, type SessionLimits } from '#src/sessions/disk/disk-sessions.js'
+import { openRedisSessions } from '#src/sessions/redis/redis-sessions.js'
 import type { Sessions } from '#src/sessions/sessions.js'
 import { type AtEnd, temporaryFolder, withTest } from './temporary-folder.js'
 
@@ -23,5 +24,18 @@ export async function openTestSessions(
   const path = join(await temporaryFolder(atEnd), 'state.db')
   const sessions = await openDiskSessions({ path, limits: { ...wide, ...limits }, tally, log })
   atEnd(sessions.close)
+  return sessions
+}
+
+/** Sessions in a Redis, until the running test is over. */
+export async function openTestRedisSessions(
+  url: string,
+  tally: Tally,
+  log: Logger,
+  limits: Partial<SessionLimits> = {},
+): Promise<Sessions> {
+  const { signal } = new AbortController()
+  const sessions = await openRedisSessions({ url, limits: { ...wide, ...limits }, tally, log, signal })
+  onTestFinished(sessions.close)
   return sessions
 }

@@ -92,10 +92,13 @@ export class DiskPersistence extends SessionQueues {
   async #subscribe(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
     const { directory, journal } = this.#parts
     const session = directory.open(client.id)
-    await journal.write([
-      ...directory.opening(session),
-      ...subscriptions.map(({ topic, qos }) => statements.subscribe(session.id, topic, qos)),
-    ])
+    await journal.persist(
+      [
+        ...directory.opening(session),
+        ...subscriptions.map(({ topic, qos }) => statements.subscribe(session.id, topic, qos)),
+      ],
+      () => session.client === client,
+    )
     session.isSaved = true
     if (directory.find(client.id) === session) await super.addSubscriptions(client, subscriptions)
   }
@@ -103,9 +106,21 @@ export class DiskPersistence extends SessionQueues {
   override async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
     const session = this.#parts.directory.find(client.id)
     if (session !== undefined) {
-      await this.#parts.journal.write(filters.map((filter) => statements.unsubscribe(session.id, filter)))
+      await this.#parts.journal.persist(
+        filters.map((filter) => statements.unsubscribe(session.id, filter)),
+        () => session.client === client,
+      )
     }
     await super.removeSubscriptions(client, filters)
+  }
+
+  /** Takes away what a client may not have any more: at once, and in the file as soon as that takes it. */
+  async revokeSubscriptions(clientId: string, filters: readonly string[]): Promise<void> {
+    const { directory, journal } = this.#parts
+    const session = directory.find(clientId)
+    await super.removeSubscriptions({ id: clientId }, filters)
+    if (session === undefined) return
+    await journal.settle(filters.map((filter) => statements.unsubscribe(session.id, filter)))
   }
 
   /** Aedes calls it for a client that wants a clean session: the one before ends with all that it has. */

@@ -129,7 +129,8 @@ export class SessionQueues extends MemoryPersistence {
       return
     }
     const change = identifyAll([[entry, session]])
-    await this.#parts.journal.write([change]).catch((error: unknown) => {
+    const isWanted = (): boolean => session.client !== undefined
+    await this.#parts.journal.persist([change], isWanted).catch((error: unknown) => {
       entry.saved = saved
       throw error
     })

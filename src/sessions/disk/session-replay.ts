@@ -91,10 +91,13 @@ async function identify(
     return
   }
   const before = unsaved.map((entry) => [entry, entry.saved] as const)
-  await journal.write([identifyAll(unsaved.map((entry) => [entry, session]))]).catch((error: unknown) => {
-    for (const [entry, saved] of before) entry.saved = saved
-    throw error
-  })
+  const change = identifyAll(unsaved.map((entry) => [entry, session]))
+  await journal
+    .persist([change], () => session.client === client)
+    .catch((error: unknown) => {
+      for (const [entry, saved] of before) entry.saved = saved
+      throw error
+    })
 }
 
 /** An entry as Aedes sends it; `isRepeated`: it was sent before [MQTT-3.3.1-1]. */

@@ -1,3 +1,4 @@
+import { steadyNow } from '../../clock/clock.js'
 import type { SavedOutgoing } from './session-file.js'
 
 /** The client of a session, as far as sessions need it: Aedes's own object, one for each connection. */
@@ -64,7 +65,7 @@ export function createSession(id: number, clientId: string, client: SessionClien
     reserved: 0,
     isSaved: false,
     client,
-    awaySinceMs: Date.now(),
+    awaySinceMs: steadyNow(),
     isLive: client !== undefined, // nothing waits for it yet
     awaited: undefined,
   }
