@@ -36,6 +36,6 @@ export async function openTestRedisSessions(
 ): Promise<Sessions> {
   const { signal } = new AbortController()
   const sessions = await openRedisSessions({ url, limits: { ...wide, ...limits }, tally, log, signal })
-  onTestFinished(sessions.close)
+  withTest(sessions.close)
   return sessions
 }
