@@ -14,7 +14,6 @@ import {
   hasTooManyLevels,
   type Publication,
   PublishingAedes,
-  type PublishPacket,
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
@@ -22,12 +21,13 @@ import { type Connection, createConnection, type Peer } from './connection.js'
 import { createDelivery } from './delivery.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
+import { toInbound } from './inbound-publish.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
-import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
+import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
 
@@ -72,7 +72,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { ingest, log, sessions, tally } = options
   const connections = new WeakMap<object, Connection>()
   const open = new Map<Duplex, Connection>()
-  const faults = createFaultLog(log)
+  const faults = createFaultLog(log, tally)
   const connected = sessions.own ?? sessions.shared
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   const forget = createForgetting(sessions, faults)
@@ -105,6 +105,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
+  aedes.on('connackSent', ({ returnCode }, client) => {
+    if (returnCode === 0) connections.get(client)?.inlet.goOn() // [MQTT-3.1.4-5]
+  })
   aedes.on('clientReady', (client) => connections.get(client)?.outlet.open())
   aedes.on('clientError', onFault)
   aedes.on('connectionError', onFault)
@@ -116,7 +119,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const client = aedes.handle(stream)
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
-      onFault: (fault) => faults.fault(client.id, peer, fault),
+      onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
     accepted += 1
     const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
@@ -226,19 +229,6 @@ function createAedes(
   }
   const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
-}
-
-function toInbound(client: Client, connection: Connection, packet: PublishPacket): InboundPublish {
-  const { topic, payload, qos, messageId } = packet
-  return {
-    clientId: client.id,
-    isClean: client.clean,
-    session: client.clean ? `connection ${connection.number}` : `client ${client.id}`,
-    topic,
-    payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
-    qos,
-    packetIdentifier: messageId,
-  }
 }
 
 function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {

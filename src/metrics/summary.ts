@@ -65,6 +65,7 @@ export function summarize(
     rejected: Object.fromEntries(tally.rejected),
     dropped: tally.dropped,
     denied: tally.publishesDenied,
+    protocolErrors: Object.fromEntries(tally.protocolErrors),
     queueDropped: tally.queueDropped,
     slowDropped: tally.slowDropped,
     cutOff: Object.fromEntries(tally.cutOff),

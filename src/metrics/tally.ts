@@ -30,6 +30,8 @@ export interface Tally {
   connectionsRefused: number
   loginsFailed: number
   publishesDenied: number
+  /** Connections that ended for what their clients sent, by the clause of MQTT 3.1.1 that forbids it. */
+  readonly protocolErrors: Map<string, number>
   /** Messages of QoS 1 and 2 that found the queue of their subscriber full. */
   queueDropped: number
   /** Messages of QoS 0 whose subscriber did not read as fast as they came. */
@@ -67,6 +69,7 @@ export function createTally(): Tally {
     connectionsRefused: 0,
     loginsFailed: 0,
     publishesDenied: 0,
+    protocolErrors: new Map(),
     queueDropped: 0,
     slowDropped: 0,
     cutOff: new Map(),

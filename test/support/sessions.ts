@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { onTestFinished } from 'vitest'
 import type { Tally } from '#src/metrics/tally.js'
 import { openDiskSessions } from '#src/sessions/disk/disk-sessions.js'
 import { openRedisSessions } from '#src/sessions/redis/redis-sessions.js'
 import type { SessionLimits } from '#src/sessions/session-limits.js'
 import type { Sessions } from '#src/sessions/sessions.js'
-import { temporaryFolder } from './temporary-folder.js'
+import { type AtEnd, temporaryFolder, withTest } from './temporary-folder.js'
 
 /** Bounds that no test meets by accident. */
 const wide: SessionLimits = {
@@ -22,10 +21,11 @@ export async function openTestSessions(
   tally: Tally,
   log: Logger,
   limits: Partial<SessionLimits> = {},
+  atEnd: AtEnd = withTest,
 ): Promise<Sessions> {
-  const path = join(await temporaryFolder(), 'state.db')
+  const path = join(await temporaryFolder(atEnd), 'state.db')
   const sessions = await openDiskSessions({ path, limits: { ...wide, ...limits }, tally, log })
-  onTestFinished(sessions.close)
+  atEnd(sessions.close)
   return sessions
 }
 
@@ -38,6 +38,6 @@ export async function openTestRedisSessions(
 ): Promise<Sessions> {
   const { signal } = new AbortController()
   const sessions = await openRedisSessions({ url, limits: { ...wide, ...limits }, tally, log, signal })
-  onTestFinished(sessions.close)
+  withTest(sessions.close)
   return sessions
 }

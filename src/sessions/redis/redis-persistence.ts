@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import type { Redis } from 'ioredis'
+import { streamRetained } from '../retained-stream.js'
 import type { AttachedClient } from '../sessions.js'
 import type { QueuedMessage, Receiver, RedisQueues } from './redis-queues.js'
 import type { RedisRetained, RetainedMessage } from './redis-retained.js'
@@ -116,7 +117,7 @@ export class SharedPersistence extends RedisPersistence {
 
   /** Aedes pipes them to their subscriber. */
   override createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return Readable.from(this.#parts.retained.matching(filters))
+    return streamRetained(filters, (some) => this.#parts.retained.matching(some))
   }
 
   /** Aedes calls it when a client has logged in, whose rights decide on its will then. */
