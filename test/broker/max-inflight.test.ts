@@ -121,7 +121,7 @@ describe.each(['a clean session', 'a session on disk', 'a session in Redis'] as 
     publisher.send(publish(4, 0))
     await client.count('publish', 2)
     await settled(client)
-    expect(payloads(client)).toEqual([1, 4])
+    expect(payloads(client).sort()).toEqual([1, 4]) // a queue in Redis is read meanwhile
   })
 
   it('[MQTT-3.8.4-6] is sent no higher QoS than it was granted by a wildcard', async () => {

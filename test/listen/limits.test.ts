@@ -113,7 +113,7 @@ describe('MAX_PACKET_BYTES', () => {
     const before = await highestMiB(server.pid)
     for (const scheme of SCHEMES) expect(await flood(scheme), scheme).toBeLessThan(100_000_000)
     expect((await highestMiB(server.pid)) - before).toBeLessThan(16)
-    const faults = server.log.filter(({ fault }) => fault === 'packet too large')
+    const faults = server.log.filter(({ fault }) => fault === 'packet too large [MAX_PACKET_BYTES]')
     expect(faults.map(({ transport }) => transport)).toEqual(['tcp', 'tls', 'ws', 'wss'])
   })
 
@@ -125,7 +125,9 @@ describe('MAX_PACKET_BYTES', () => {
       stream.write(Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0x01]))
       await closed
     }
-    const faults = server.log.filter(({ fault }) => fault === 'malformed remaining length')
+    const faults = server.log.filter(
+      ({ fault }) => fault === 'malformed remaining length [MQTT 3.1.1, 2.2.3]',
+    )
     expect(faults).toMatchObject([{ transport: 'tcp', address: '127.0.0.1' }]) // once a minute for an address
   })
 })

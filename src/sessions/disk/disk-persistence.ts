@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream'
-import { streamRetained } from '../retained-stream.js'
 import type { OutboxMessage } from './outbox.js'
 import type { SavedWills } from './saved-wills.js'
 import type { QueuedMessage, Session, SessionClient } from './session.js'
@@ -74,10 +72,6 @@ export class DiskPersistence extends SessionQueues {
     const kept = this.outbox({ ...packet, retain: true }, undefined, [])
     await kept.store()
     kept.deliver({ brokerId: undefined, brokerCounter: 0 }) // is in no queue
-  }
-
-  override createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return streamRetained(filters, (some) => super.createRetainedStreamCombi(some))
   }
 
   /** Aedes calls it once for each subscription of a SUBSCRIBE, with all of them. */

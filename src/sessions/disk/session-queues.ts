@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
 import { LRUCache } from 'lru-cache'
+import { ExactPersistence } from './exact-persistence.js'
 import { identifyAll } from './late-writes.js'
 import {
   createOutbox,
@@ -38,7 +38,7 @@ export type StampedMessage = OutboxMessage & Partial<Stamp>
 export type SessionQueuesParts = Omit<OutboxParts, 'subscribersOf' | 'showRetained'>
 
 /** The part of Aedes's persistence that has to do with queues; see `LateWrites` for what it does not wait for. */
-export class SessionQueues extends MemoryPersistence {
+export class SessionQueues extends ExactPersistence {
   readonly outbox: Outbox
   readonly #parts: SessionQueuesParts
   /** Subscriptions by topics that were looked up; devices publish on the same ones again and again. */

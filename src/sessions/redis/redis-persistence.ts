@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import type { Redis } from 'ioredis'
-import { streamRetained } from '../retained-stream.js'
 import type { AttachedClient } from '../sessions.js'
 import type { QueuedMessage, Receiver, RedisQueues } from './redis-queues.js'
 import type { RedisRetained, RetainedMessage } from './redis-retained.js'
@@ -117,7 +116,7 @@ export class SharedPersistence extends RedisPersistence {
 
   /** Aedes pipes them to their subscriber. */
   override createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return streamRetained(filters, (some) => this.#parts.retained.matching(some))
+    return Readable.from(this.#parts.retained.matching(filters))
   }
 
   /** Aedes calls it when a client has logged in, whose rights decide on its will then. */
