@@ -43,9 +43,9 @@ export function createRedisBacklog(redis: Redis, clientId: string): RedisBacklog
   }
 
   const dequeue = async (place: string): Promise<void> => {
-    flight.taken.delete(place)
     const message = keys.message(numberAt(place))
     await redis.eval(DEQUEUE, 3, keys.queue(clientId), keys.sent(clientId), message, place)
+    flight.taken.delete(place) // not before: what is being read meanwhile may still have it
   }
 
   const mark = async (...sent: readonly string[]): Promise<void> => {
@@ -67,9 +67,10 @@ export function createRedisBacklog(redis: Redis, clientId: string): RedisBacklog
       await beginning
       const outgoing: Outgoing[] = []
       for (;;) {
-        const last = flight.taken.size + count - outgoing.length - 1
-        const places = await redis.lrange(keys.queue(clientId), 0, last)
-        const fresh = places.filter((place) => !flight.taken.has(place))
+        const missing = count - outgoing.length
+        const places = await redis.lrange(keys.queue(clientId), 0, flight.taken.size + missing - 1)
+        // Some of what was taken may have left the queue by now, so that more was read than is to be sent.
+        const fresh = places.filter((place) => !flight.taken.has(place)).slice(0, missing)
         if (fresh.length === 0) return outgoing
         outgoing.push(...(await send(fresh, identifiers)))
         if (outgoing.length >= count) return outgoing
