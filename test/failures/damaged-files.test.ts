@@ -189,6 +189,9 @@ describe('While the server runs', () => {
     client.send(reportOf('some', 1))
     await client.count('puback', 1)
     const device = await addDevice(server.folder)
+    // Known from before, it can log in without the database.
+    const knock = { username: device.deviceId, password: Buffer.from('wrong') }
+    expect((await connectRaw(server.port('mqtt'), knock)).connack.returnCode).not.toBe(0)
     for (const [name] of FILES) await overwrite(join(server.folder, 'data', name))
     client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a', qos: 1 }] })
     await connectRaw(server.port('mqtt'), { username: device.deviceId, password: Buffer.from(device.secret) })

@@ -74,7 +74,11 @@ function inTurn(path: string, { reconnect, close }: OpenDatabase): InTurn {
         return await work()
       } catch (error) {
         const failure = sqliteError(error, path)
-        if (failure.code === 'STORE_UNAVAILABLE') await reconnect()
+        if (failure.code === 'STORE_UNAVAILABLE') {
+          await reconnect().catch((again: unknown) => {
+            throw sqliteError(again, path)
+          })
+        }
         if (!isBusy(error) || isClosing || performance.now() > giveUpMs) throw failure
         await nextTurn() // lets a call to close in
       }
