@@ -26,7 +26,6 @@ import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices 
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import type { ApiParts } from './web/device-api.js'
 import { createReadiness } from './web/readiness.js'
-import { startWeb } from './web/web.js'
 import { welcomeText } from './welcome.js'
 
 /** The server as a whole. */
@@ -158,6 +157,7 @@ async function serveWeb(
   api: () => ApiParts | undefined,
 ): Promise<string | undefined> {
   if (settings.HTTP_PORT === 'off') return undefined
+  const { startWeb } = await import('./web/web.js') // loads only where it is used
   const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, { readiness, api })
   life.started('web', web.stop)
   return web.address

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, linkSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { type Client, createClient } from '@libsql/client'
+import { type Client, createClient } from '@libsql/client/sqlite3'
 import { type FileFault, fileFault } from './file-fault.js'
 import { failureOf } from './sqlite-error.js'
 

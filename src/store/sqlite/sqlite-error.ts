@@ -1,4 +1,4 @@
-import { LibsqlError } from '@libsql/client'
+import { LibsqlError } from '@libsql/client/sqlite3'
 import { StoreError } from '../store-error.js'
 import { DAMAGED_ADVICE } from './file-fault.js'
 
