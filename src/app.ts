@@ -24,6 +24,7 @@ import { createReload, type Reload } from './reload.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
+import type { StorageThreads } from './store/storage-threads.js'
 import type { ApiParts } from './web/device-api.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
@@ -45,12 +46,18 @@ const FINISH_WITHIN_MS = 5000
 const HURRY_AFTER_MS = 2000
 
 /**
- * `print` shows text to whoever started the process; the log is for what goes on afterwards.
+ * `threads` are ended with it. `print` shows text to whoever started the process; the log is for what goes on afterwards.
  *
  * @throws ConfigError for settings that contradict each other.
  */
-export function createApp(settings: Settings, log: Logger, print: (text: string) => void): App {
+export function createApp(
+  settings: Settings,
+  log: Logger,
+  threads: StorageThreads,
+  print: (text: string) => void,
+): App {
   const life = createLifecycle(log)
+  life.started('threads', threads.stop)
   const database = databaseAddress(settings)
   const context: Context = {
     settings,
@@ -59,6 +66,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     life,
     tally: createTally(),
     readiness: createReadiness(),
+    threads,
   }
 
   let reload: Reload | undefined
@@ -164,13 +172,14 @@ async function serveWeb(
 }
 
 async function openBroker(
-  { settings, log, tally, life, readiness }: Context,
+  { settings, log, tally, life, readiness, threads }: Context,
   parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
 ): Promise<Broker> {
   const sessions = await openSessions(sessionsPlace(settings), {
     limits: sessionLimits(settings),
     tally,
     log,
+    open: threads.state.open,
     signal: life.signal,
   })
   life.started('sessions', sessions.close)

@@ -3,6 +3,7 @@ import type { Settings } from './config/options.js'
 import type { Lifecycle } from './lifecycle.js'
 import type { Logger } from './log/logger.js'
 import type { Tally } from './metrics/tally.js'
+import type { StorageThreads } from './store/storage-threads.js'
 import type { Readiness } from './web/readiness.js'
 
 /** What every part is made with. */
@@ -13,4 +14,5 @@ export interface Context {
   readonly tally: Tally
   readonly life: Lifecycle
   readonly readiness: Readiness
+  readonly threads: StorageThreads
 }

@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty'
 import { runCli } from './cli/run-cli.js'
 import { ConfigError } from './config/config-error.js'
+import { databaseAddress } from './config/database.js'
 import { loadSettings } from './config/load.js'
 import type { Settings } from './config/options.js'
 import { StoreError } from './store/store-error.js'
@@ -17,11 +18,14 @@ function endBy(signal: NodeJS.Signals): void {
 /** Runs the server until a signal, and returns the exit code. */
 async function serve(): Promise<number> {
   const settings = readSettings()
+  // These load on another core, while this one loads the rest.
+  const { startStorageThreads } = await import('./store/storage-threads.js')
+  const threads = startStorageThreads(databaseAddress(settings))
   const { createLogger } = await import('./log/logger.js')
   const { createApp } = await import('./app.js')
-  const log = createLogger(settings)
+  const log = await createLogger(settings)
   const wasOnTerminal = isatty(1)
-  const app = createApp(settings, log, (text) => process.stdout.write(text))
+  const app = createApp(settings, log, threads, (text) => process.stdout.write(text))
   let stopped: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
     if (stopped !== undefined) {

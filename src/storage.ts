@@ -21,8 +21,10 @@ export async function openDatabase({
   life,
   readiness,
   tally,
+  threads,
 }: Context): Promise<Store> {
-  const open = (): Promise<Store> => openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
+  const open = (): Promise<Store> =>
+    openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE }, threads.store)
   const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
   life.started('store', store.close)
   readiness.set('store', async () => {
@@ -35,10 +37,10 @@ export async function openDatabase({
 }
 
 /** Opens the spool; `undefined` where there is to be none. */
-export async function openSpoolFile({ settings, life, tally }: Context): Promise<Spool | undefined> {
+export async function openSpoolFile({ settings, life, tally, threads }: Context): Promise<Spool | undefined> {
   const maxBytes = settings.SPOOL_MAX_MB * MEGABYTE
   if (maxBytes === 0) return undefined
-  const spool = await openSpool(join(settings.DATA_DIR, 'spool.db'), maxBytes, tally)
+  const spool = await openSpool(join(settings.DATA_DIR, 'spool.db'), maxBytes, tally, threads.state.open)
   life.started('spool', spool.close)
   return spool
 }
@@ -71,11 +73,11 @@ export function startIngest(context: Context, stores: Stores): Ingest {
 
 /** Starts what keeps `is_online` true. */
 export async function openPresence(
-  { settings, log, tally, life }: Context,
+  { settings, log, tally, life, threads }: Context,
   store: Store,
   ingest: Ingest,
 ): Promise<Pick<Presence, 'begin'>> {
-  const memory = await openPresenceMemory(settings.DATA_DIR, log)
+  const memory = await openPresenceMemory(settings.DATA_DIR, log, threads.state.open)
   life.started('memory of presence', memory.close)
   const setPresence: Store['setPresence'] = (changes) => {
     ingest.notePresence(changes)

@@ -51,7 +51,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
     ...['auth', 'ingest', 'store', 'metrics', 'config', 'log', 'clock'],
   ],
   'storage.ts': ['context.ts', 'ingest', 'presence', 'store'],
-  'context.ts': ['lifecycle.ts', 'web', 'metrics', 'config', 'log'],
+  'context.ts': ['lifecycle.ts', 'web', 'store', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
   'welcome.ts': ['auth', 'listen'],
@@ -185,12 +185,16 @@ describe('imports', () => {
     expect(findCycle(sources)).toEqual([])
   })
 
-  it('reach a database only through store/open-store.ts and store/open-state.ts', () => {
+  it('reach a database only through open-store.ts, open-state.ts and storage-threads.ts of store/', () => {
     const outside = [...sources].filter(([path]) => !/^store\/(mysql|sqlite)\//.test(path))
     const importers = outside.filter(([path, text]) =>
       importsOf(path, text).some((imported) => /^store\/(mysql|sqlite)\//.test(imported)),
     )
-    expect(importers.map(([path]) => path)).toEqual(['store/open-state.ts', 'store/open-store.ts'])
+    expect(importers.map(([path]) => path)).toEqual([
+      'store/open-state.ts',
+      'store/open-store.ts',
+      'store/storage-threads.ts',
+    ])
   })
 
   it.each(packageImporters)('of %s stand in %s', (name, importer) => {

@@ -1,6 +1,7 @@
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
 import type { State, StateKind, Statement, Value } from '../store/state.js'
+import type { OpenState } from '../store/state-thread.js'
 import type { DeviceMessage } from './accepted.js'
 
 /** Messages on disk that wait for the database. Its size is kept in the tally. */
@@ -54,13 +55,21 @@ const MAX_READ_BYTES = 4 * 1024 * 1024
 /** In quiet times a row holds a single message. */
 const MAX_ROWS = 1000
 
+/** 4 MiB: some tens of milliseconds, in which sessions wait for the same thread. */
+const PAGES_A_STEP = 1000
+
 /**
  * Opens the spool in the file at `path`, for up to `maxBytes` of messages.
  *
  * @throws StoreError when the file cannot be used or is damaged; the message says what to do.
  */
-export async function openSpool(path: string, maxBytes: number, tally: Tally): Promise<Spool> {
-  const state = await openState(path, KIND)
+export async function openSpool(
+  path: string,
+  maxBytes: number,
+  tally: Tally,
+  open: OpenState = openState,
+): Promise<Spool> {
+  const state = await open(path, KIND)
   try {
     await measure(state, tally)
   } catch (error) {
@@ -127,9 +136,21 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
       tally.spoolBytes = Math.max(0, tally.spoolBytes - bytes)
       if (tally.spoolMessages > 0) return
       tally.spoolOldestMs = undefined
-      await state.shrink().catch(() => undefined) // the room is used again, or given back another time
+      await giveBackRoom(state).catch(() => undefined) // the room is used again, or given back another time
     },
     close: state.close,
+  }
+}
+
+/** Gives back all that is free, in steps, between which the thread can do something else. */
+async function giveBackRoom(state: State): Promise<void> {
+  let before = Number.POSITIVE_INFINITY
+  for (;;) {
+    await state.shrink(PAGES_A_STEP)
+    const [row] = await state.read(query('PRAGMA freelist_count'))
+    const free = Number(row?.[0])
+    if (free === 0 || free >= before) return
+    before = free
   }
 }
 

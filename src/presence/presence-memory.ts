@@ -1,10 +1,11 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open as openHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import { openState } from '../store/open-state.js'
 import type { State, StateKind, Statement } from '../store/state.js'
+import type { OpenState } from '../store/state-thread.js'
 
 /** Which devices the database may have online because of this server: what a crash would leave behind. */
 export interface PresenceMemory {
@@ -29,9 +30,13 @@ const KIND: StateKind = {
 const MINUTE_MS = 60_000
 
 /** Opens `presence.db` and `presence.alive` in `folder`; goes on without them where they cannot be used. */
-export async function openPresenceMemory(folder: string, log: Logger): Promise<PresenceMemory> {
+export async function openPresenceMemory(
+  folder: string,
+  log: Logger,
+  open: OpenState = openState,
+): Promise<PresenceMemory> {
   try {
-    const state = await openState(join(folder, 'presence.db'), KIND)
+    const state = await open(join(folder, 'presence.db'), KIND)
     try {
       return await memoryOn(state, await openAlive(join(folder, 'presence.alive')), log)
     } catch (error) {
@@ -128,7 +133,7 @@ interface Alive {
 const DIGITS = 15
 
 async function openAlive(path: string): Promise<Alive> {
-  const file: FileHandle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  const file: FileHandle = await openHandle(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   const text = await file.readFile('utf8')
   return {
     beforeMs: /^\d{15}$/.test(text) ? Number(text) : undefined,

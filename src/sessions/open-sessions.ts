@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
+import type { OpenState } from '../store/state-thread.js'
 import { openDiskSessions } from './disk/disk-sessions.js'
 import { SESSION_FILE } from './disk/session-file.js'
 import type { SessionLimits } from './session-limits.js'
@@ -20,6 +21,8 @@ export interface SessionsOptions {
   readonly limits: SessionLimits
   readonly tally: Tally
   readonly log: Logger
+  /** Opens the state file. */
+  readonly open: OpenState
   /** Ends the wait for Redis. */
   readonly signal: AbortSignal
 }

@@ -3,6 +3,7 @@ import { steadyNow } from '../../clock/clock.js'
 import type { Logger } from '../../log/logger.js'
 import type { Tally } from '../../metrics/tally.js'
 import { openState } from '../../store/open-state.js'
+import type { OpenState } from '../../store/state-thread.js'
 import type { SessionLimits } from '../session-limits.js'
 import type { Sessions } from '../sessions.js'
 import { createDiskBacklog } from './disk-backlog.js'
@@ -23,6 +24,8 @@ export interface DiskSessionsOptions {
   readonly limits: SessionLimits
   readonly tally: Tally
   readonly log: Logger
+  /** By default in a thread of its own. */
+  readonly open?: OpenState
 }
 
 /** How late a session may end. */
@@ -34,8 +37,14 @@ const RETRY_AFTER_MS = 1000
  *
  * @throws StoreError when the file is no database, is damaged, cannot be written, or another server has it.
  */
-export async function openDiskSessions({ path, limits, tally, log }: DiskSessionsOptions): Promise<Sessions> {
-  const state = await openState(path, SESSION_FILE)
+export async function openDiskSessions({
+  path,
+  limits,
+  tally,
+  log,
+  open = openState,
+}: DiskSessionsOptions): Promise<Sessions> {
+  const state = await open(path, SESSION_FILE)
   const beforeMs = (nowMs: number): number => nowMs - limits.expirySeconds * 1000
   const saved = await loadSessions(state, beforeMs(Date.now())).catch(async (error: unknown) => {
     await state.close()

@@ -1,26 +1,34 @@
 import type { Store } from '../store.js'
 import { StoreError } from '../store-error.js'
 import type { StoreOptions } from '../store-options.js'
-import { startSqliteThread } from './sqlite-thread.js'
+import { type SqliteThread, startSqliteThread } from './sqlite-thread.js'
 import type { Method, ResultOf } from './thread-protocol.js'
 
 /**
  * Opens or creates the SQLite file at `path`, with its folder. A thread does the work, because SQLite blocks
- * the one that it runs on; should that thread die, the next call starts another.
+ * the one that it runs on; should that thread die, the next call starts another. `first` may be loading by now.
  *
  * @throws StoreError STORE_REJECTED when the file is no database or not accessible, STORE_UNAVAILABLE while
  *   another process locks it, STORE_SCHEMA when its tables lack columns.
  */
-export async function openSqliteStore(path: string, options: StoreOptions): Promise<Store> {
-  let thread = startSqliteThread({ path, options })
+export async function openSqliteStore(
+  path: string,
+  options: StoreOptions,
+  first: SqliteThread = startSqliteThread(),
+): Promise<Store> {
+  let thread = first
+  let opened = thread.open({ path, options })
   let isClosed = false
-  await thread.opened
+  await opened
 
   async function call<M extends Method>(method: M, ...args: Parameters<Store[M]>): Promise<ResultOf<M>> {
     if (isClosed) throw new StoreError('STORE_UNAVAILABLE', `${path} is closed; open it again`)
-    if (thread.hasEnded()) thread = startSqliteThread({ path, options })
+    if (thread.hasEnded()) {
+      thread = startSqliteThread()
+      opened = thread.open({ path, options })
+    }
     const current = thread
-    await current.opened
+    await opened
     return current.call(method, args)
   }
 

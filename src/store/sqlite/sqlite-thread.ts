@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Store } from '../store.js'
 import { StoreError } from '../store-error.js'
+import { loadWorker } from './load-worker.js'
 import {
   type Answer,
   type CallOf,
@@ -11,10 +12,10 @@ import {
   unpackError,
 } from './thread-protocol.js'
 
-/** The thread that has the file open, seen from outside. */
+/** A thread for one file, seen from outside. */
 export interface SqliteThread {
-  /** Resolves when the file is open; rejects with the StoreError that it could not be opened with. */
-  readonly opened: Promise<void>
+  /** Has it open the file, once; rejects with the StoreError that it could not be opened with. */
+  open(start: ThreadStart): Promise<void>
   hasEnded(): boolean
   /** Rejects with STORE_UNAVAILABLE too when the thread ends before it answers. */
   call<M extends Method>(method: M, args: Parameters<Store[M]>): Promise<ResultOf<M>>
@@ -27,17 +28,14 @@ interface Waiting {
   reject(error: StoreError): void
 }
 
-/** Starts the thread. */
-export function startSqliteThread(start: ThreadStart): SqliteThread {
-  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
-    workerData: start,
-    // Some of the options that a process may have been started with keep a thread from starting.
-    execArgv: [],
-  })
+/** Starts the thread, which loads SQLite before it is asked for anything. */
+export function startSqliteThread(): SqliteThread {
+  const { worker, stop } = loadWorker(new URL('./sqlite-worker.js', import.meta.url))
   const waiting = new Map<number, Waiting>()
   let lastId = OPENED
   let hasEnded = false
   let reason = 'it was stopped'
+  let path = 'a file'
 
   worker.on('message', (answer: Answer) => {
     const caller = waiting.get(answer.id)
@@ -50,17 +48,22 @@ export function startSqliteThread(start: ThreadStart): SqliteThread {
   })
   worker.on('exit', () => {
     hasEnded = true
-    for (const caller of waiting.values()) caller.reject(ended(start.path, reason))
+    for (const caller of waiting.values()) caller.reject(ended(path, reason))
     waiting.clear()
   })
 
-  const opened = new Promise<void>((resolve, reject) => {
-    waiting.set(OPENED, { resolve: () => resolve(), reject })
-  })
+  function open(start: ThreadStart): Promise<void> {
+    path = start.path
+    return new Promise((resolve, reject) => {
+      if (hasEnded) throw ended(path, reason)
+      worker.postMessage(start)
+      waiting.set(OPENED, { resolve: () => resolve(), reject })
+    })
+  }
 
   function call<M extends Method>(method: M, args: Parameters<Store[M]>) {
     return new Promise<ResultOf<M>>((resolve, reject) => {
-      if (hasEnded) throw ended(start.path, reason)
+      if (hasEnded) throw ended(path, reason)
       lastId += 1
       const message: CallOf<M> = { id: lastId, method, args }
       send(worker, message)
@@ -69,14 +72,7 @@ export function startSqliteThread(start: ThreadStart): SqliteThread {
     })
   }
 
-  return {
-    opened,
-    hasEnded: () => hasEnded,
-    call,
-    async stop() {
-      await worker.terminate()
-    },
-  }
+  return { open, hasEnded: () => hasEnded, call, stop }
 }
 
 function send<M extends Method>(worker: Worker, message: CallOf<M>): void {

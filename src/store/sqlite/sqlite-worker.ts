@@ -1,23 +1,27 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import type { Store } from '../store.js'
 import { openLibsqlStore } from './libsql-store.js'
-import { type Answer, type Call, OPENED, packError, type ThreadStart } from './thread-protocol.js'
+import { type Answer, type Call, LOADED, OPENED, packError, type ThreadStart } from './thread-protocol.js'
 
-// The thread that SQLite may block: it opens the file, then answers the calls in the order they come.
+// The thread that SQLite may block: it is told which file to open, then answers the calls in the order they come.
 
 if (parentPort === null) throw new Error('sqlite-worker.js is not a program; start damselfly instead')
 const port = parentPort
-const { path, options }: ThreadStart = workerData
 
 const post = (answer: Answer): void => port.postMessage(answer)
 
-try {
-  const store = await openLibsqlStore(path, options)
-  port.on('message', (call: Call) => void answer(store, call))
-  post({ id: OPENED, value: undefined })
-} catch (error) {
-  // Without a listener on the port the thread ends here.
-  post({ id: OPENED, error: packError(error) })
+port.once('message', (start: ThreadStart) => void open(start))
+port.postMessage(LOADED)
+
+async function open({ path, options }: ThreadStart): Promise<void> {
+  try {
+    const store = await openLibsqlStore(path, options)
+    port.on('message', (call: Call) => void answer(store, call))
+    post({ id: OPENED, value: undefined })
+  } catch (error) {
+    // Without a listener on the port the thread ends here.
+    post({ id: OPENED, error: packError(error) })
+  }
 }
 
 async function answer(store: Store, call: Call): Promise<void> {

@@ -1,61 +1,97 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { type Client, createClient, type InValue } from '@libsql/client/sqlite3'
 import type { Statement, Value } from '../state.js'
 import { StoreError } from '../store-error.js'
 import { openFile } from './open-file.js'
 import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
-import {
-  type Outcome,
-  STATE_OPENED,
-  type StateAnswer,
-  type StateRequest,
-  type StateThreadStart,
+import type {
+  FileRequest,
+  Numbered,
+  OpenRequest,
+  Outcome,
+  StateAnswer,
+  StateRequest,
 } from './state-protocol.js'
-import { packError } from './thread-protocol.js'
+import { LOADED, packError } from './thread-protocol.js'
 
-// The thread that the state file may block. It answers in the order in which it is asked.
+// The thread that state files may block. It answers in the order in which it is asked.
 
 if (parentPort === null) throw new Error('state-worker.js is not a program; start damselfly instead')
 const port = parentPort
-const { path, kind, isShared }: StateThreadStart = workerData
 
-const post = (answer: StateAnswer): void => port.postMessage(answer)
+/** An open file. */
+interface StateFile {
+  readonly path: string
+  readonly client: Client
+  /** Lets other processes have it. */
+  readonly unlock: () => void
+}
+
+const files = new Map<number, StateFile>()
 
 let last: Promise<void> = Promise.resolve()
 
-try {
-  const client = await open()
-  port.on('message', (request: StateRequest) => {
-    last = last.then(async () => post(await answer(client, request)))
+port.on('message', ({ id, content }: Numbered<StateRequest>) => {
+  last = last.then(async () => {
+    const message: Numbered<StateAnswer> = { id, content: await answer(content) }
+    port.postMessage(message)
   })
-  post({ id: STATE_OPENED, kind: 'closed' })
-} catch (error) {
-  // Without a listener on the port the thread ends here.
-  post({ id: STATE_OPENED, kind: 'failed', error: packError(sqliteOpenError(error, path)) })
+})
+port.postMessage(LOADED)
+
+async function answer(request: StateRequest): Promise<StateAnswer> {
+  if (request.kind === 'open') return open(request)
+  const file = files.get(request.file)
+  if (file === undefined) {
+    return { kind: 'failed', error: { code: 'STORE_UNAVAILABLE', message: 'the file is closed' } }
+  }
+  if (request.kind === 'close') files.delete(request.file)
+  try {
+    return await perform(file, request)
+  } catch (error) {
+    return { kind: 'failed', error: packError(stateError(error, file.path)) }
+  }
 }
 
-async function open(): Promise<Client> {
-  const file = resolve(path)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  if (!isShared) await lock(`${file}.lock`)
-  const client = await openFile(path, kind)
-  await client.execute('PRAGMA synchronous = FULL')
-  return client
+async function open({ file, path, holds, isShared }: OpenRequest): Promise<StateAnswer> {
+  try {
+    const absolute = resolve(path)
+    mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 })
+    const unlock = isShared ? () => undefined : await lock(`${absolute}.lock`, path)
+    try {
+      const client = await openFile(path, holds)
+      files.set(file, { path, client, unlock })
+      await client.execute('PRAGMA synchronous = FULL')
+    } catch (error) {
+      files.get(file)?.client.close()
+      files.delete(file)
+      unlock()
+      throw error
+    }
+    return { kind: 'opened' }
+  } catch (error) {
+    return { kind: 'failed', error: packError(sqliteOpenError(error, path)) }
+  }
 }
 
 /**
- * Has a file beside it locked until the process or this thread ends, however it ends. A lock on the file itself
- * would keep out who only reads it, for a backup.
+ * Has a file beside it locked until the process or this thread ends, however it ends, or the lock is given back.
+ * A lock on the file itself would keep out who only reads it, for a backup.
  */
-async function lock(file: string): Promise<void> {
+async function lock(file: string, path: string): Promise<() => void> {
   closeSync(openSync(file, 'a', 0o600))
   const client = createClient({ url: pathToFileURL(file).href, concurrency: 1, timeout: 0 })
   try {
-    await client.transaction('write')
+    const transaction = await client.transaction('write')
+    return () => {
+      transaction.close()
+      client.close()
+    }
   } catch (error) {
+    client.close()
     if (!isBusy(error)) throw error
     throw new StoreError(
       'STORE_UNAVAILABLE',
@@ -64,33 +100,33 @@ async function lock(file: string): Promise<void> {
   }
 }
 
-async function answer(client: Client, request: StateRequest): Promise<StateAnswer> {
-  const { id } = request
-  try {
-    if (request.kind === 'write')
-      return { id, kind: 'written', outcomes: await write(client, request.writes) }
-    if (request.kind === 'read') return { id, kind: 'rows', rows: await read(client, request.statement) }
-    if (request.kind === 'shrink') {
-      // Carried out to its end only in this form.
-      await client.executeMultiple(
-        `PRAGMA incremental_vacuum(${request.mostPages}); PRAGMA wal_checkpoint(TRUNCATE)`,
-      )
-      return { id, kind: 'shrunk' }
-    }
-    client.close()
-    return { id, kind: 'closed' }
-  } catch (error) {
-    return { id, kind: 'failed', error: packError(stateError(error)) }
+async function perform(file: StateFile, request: FileRequest): Promise<StateAnswer> {
+  const { client } = file
+  if (request.kind === 'write') return { kind: 'written', outcomes: await write(file, request.writes) }
+  if (request.kind === 'read') return { kind: 'rows', rows: await read(file, request.statement) }
+  if (request.kind === 'shrink') {
+    // Carried out to its end only in this form.
+    await client.executeMultiple(
+      `PRAGMA incremental_vacuum(${request.mostPages}); PRAGMA wal_checkpoint(TRUNCATE)`,
+    )
+    return { kind: 'shrunk' }
   }
+  client.close()
+  file.unlock()
+  return { kind: 'closed' }
 }
 
 /** All in one transaction; or, where a statement could never be carried out, each caller's in its own. */
-async function write(client: Client, writes: readonly (readonly Statement[])[]): Promise<readonly Outcome[]> {
+async function write(
+  { client, path }: StateFile,
+  writes: readonly (readonly Statement[])[],
+): Promise<readonly Outcome[]> {
   try {
     await commit(client, writes.flat())
     return []
   } catch (error) {
-    if (writes.length === 1 || stateError(error).code !== 'STORE_REJECTED') throw stateError(error)
+    if (writes.length === 1 || stateError(error, path).code !== 'STORE_REJECTED')
+      throw stateError(error, path)
   }
   const outcomes: Outcome[] = []
   for (const statements of writes) {
@@ -98,14 +134,14 @@ async function write(client: Client, writes: readonly (readonly Statement[])[]):
       await commit(client, statements)
       outcomes.push({ isDone: true })
     } catch (error) {
-      outcomes.push({ isDone: false, error: packError(stateError(error)) })
+      outcomes.push({ isDone: false, error: packError(stateError(error, path)) })
     }
   }
   return outcomes
 }
 
 /** As for the store; but a statement that SQLite does not understand is no better the next time. */
-function stateError(error: unknown): StoreError {
+function stateError(error: unknown, path: string): StoreError {
   const known = sqliteError(error, path)
   if (!known.message.includes('(SQLITE_ERROR)')) return known
   return new StoreError('STORE_REJECTED', known.message.slice(`${known.code}: `.length))
@@ -116,16 +152,19 @@ async function commit(client: Client, statements: readonly Statement[]): Promise
   await client.batch(statements.map(toLibsql), 'write')
 }
 
-async function read(client: Client, statement: Statement): Promise<readonly (readonly Value[])[]> {
+async function read(
+  { client, path }: StateFile,
+  statement: Statement,
+): Promise<readonly (readonly Value[])[]> {
   const { rows, columns } = await client.execute(toLibsql(statement))
-  return rows.map((row) => columns.map((_name, index) => toValue(row[index])))
+  return rows.map((row) => columns.map((_name, index) => toValue(row[index], path)))
 }
 
 function toLibsql({ sql, args }: Statement): { sql: string; args: InValue[] } {
   return { sql, args: [...args] }
 }
 
-function toValue(value: unknown): Value {
+function toValue(value: unknown, path: string): Value {
   if (value instanceof ArrayBuffer) return new Uint8Array(value)
   if (value === null || typeof value === 'string' || typeof value === 'number') return value
   if (typeof value === 'bigint' || value instanceof Uint8Array) return value

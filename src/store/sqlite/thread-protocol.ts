@@ -2,7 +2,7 @@ import type { Store } from '../store.js'
 import { StoreError, type StoreErrorCode } from '../store-error.js'
 import type { StoreOptions } from '../store-options.js'
 
-/** What the thread is started with. */
+/** What the thread is told first. */
 export interface ThreadStart {
   readonly path: string
   readonly options: StoreOptions
@@ -31,6 +31,9 @@ export type Answer =
 
 /** The `id` of the answer that says whether the file could be opened. */
 export const OPENED = 0
+
+/** What a thread says first, of its own accord: it has loaded. */
+export const LOADED = { id: -1 } as const
 
 /** What of a StoreError is sent. */
 export interface PackedError {

@@ -1,13 +1,8 @@
-import { Worker } from 'node:worker_threads'
-import type { State, StateKind, Statement } from '../state.js'
+import type { State, Statement } from '../state.js'
+import type { StateThread } from '../state-thread.js'
 import { StoreError } from '../store-error.js'
-import {
-  type Outcome,
-  STATE_OPENED,
-  type StateAnswer,
-  type StateRequest,
-  type StateThreadStart,
-} from './state-protocol.js'
+import { loadWorker } from './load-worker.js'
+import type { FileRequest, Numbered, Outcome, StateAnswer, StateRequest } from './state-protocol.js'
 import { unpackError } from './thread-protocol.js'
 
 /** Statements in one commit: some 50 ms of the thread, so that a caller is not kept waiting for long. */
@@ -18,71 +13,83 @@ interface Write {
   readonly settle: (outcome: Outcome) => void
 }
 
-/** `openState` for a file at `path`, in a thread of its own, since SQLite blocks the one that it runs in. */
-export async function openSqliteState(path: string, kind: StateKind, isShared: boolean): Promise<State> {
-  const start: StateThreadStart = { path, kind, isShared }
-  const worker = new Worker(new URL('./state-worker.js', import.meta.url), {
-    workerData: start,
-    // Some of the options that a process may have been started with keep a thread from starting.
-    execArgv: [],
-  })
-  const waiting = new Map<number, (answer: StateAnswer) => void>()
-  let lastId = STATE_OPENED
-  let ended: StoreError | undefined
+/** Starts the thread, which loads SQLite before it is asked for anything. */
+export function startStateThread(): StateThread {
+  const thread = startThread()
+  let lastFile = 0
+  return {
+    async open(path, kind, { isShared = false } = {}) {
+      lastFile += 1
+      const file = lastFile
+      const opened = await thread.ask(path, { kind: 'open', file, path, holds: kind, isShared })
+      if (opened.kind === 'failed') throw unpackError(opened.error)
+      return fileOf((request) => thread.ask(path, { ...request, file }))
+    },
+    stop: thread.stop,
+  }
+}
 
-  worker.on('message', (answer: StateAnswer) => {
-    const settle = waiting.get(answer.id)
-    waiting.delete(answer.id)
-    settle?.(answer)
+interface Thread {
+  /** Asks about the file at `path`; what gets no answer has failed. */
+  ask(path: string, request: StateRequest): Promise<StateAnswer>
+  stop(): Promise<void>
+}
+
+function startThread(): Thread {
+  const { worker, stop } = loadWorker(new URL('./state-worker.js', import.meta.url))
+  const waiting = new Map<number, { path: string; settle: (answer: StateAnswer) => void }>()
+  let lastId = 0
+  let ended: string | undefined
+
+  worker.on('message', ({ id, content }: Numbered<StateAnswer>) => {
+    const caller = waiting.get(id)
+    waiting.delete(id)
+    caller?.settle(content)
   })
   const end = (reason: string): void => {
-    ended ??= new StoreError('STORE_UNAVAILABLE', `${path} is closed (${reason})`)
-    const error = { code: ended.code, message: reason }
-    for (const [id, settle] of waiting) settle({ id, kind: 'failed', error })
+    ended ??= reason
+    for (const { path, settle } of waiting.values()) settle(closed(path, reason))
     waiting.clear()
   }
   worker.on('error', (error) => end(String(error)))
   worker.on('exit', () => end('its thread has ended'))
 
-  const ask = (request: StateRequest): Promise<StateAnswer> =>
-    new Promise((resolve, reject) => {
-      if (ended !== undefined) {
-        reject(ended)
-        return
-      }
-      waiting.set(request.id, resolve)
-      worker.postMessage(request)
-    })
+  return {
+    ask: (path, request) =>
+      new Promise((resolve) => {
+        if (ended !== undefined) {
+          resolve(closed(path, ended))
+          return
+        }
+        lastId += 1
+        const message: Numbered<StateRequest> = { id: lastId, content: request }
+        worker.postMessage(message)
+        waiting.set(lastId, { path, settle: resolve })
+      }),
+    stop,
+  }
+}
 
-  const opened = await new Promise<StateAnswer>((resolve) => waiting.set(STATE_OPENED, resolve))
-  if (opened.kind === 'failed') {
-    await worker.terminate()
-    throw unpackError(opened.error)
-  }
-  const nextId = (): number => {
-    lastId += 1
-    return lastId
-  }
+function fileOf(ask: (request: FileRequest) => Promise<StateAnswer>): State {
   const commits = createGroupCommit((writes) =>
-    ask({ id: nextId(), kind: 'write', writes: writes.map(({ statements }) => statements) }),
+    ask({ kind: 'write', writes: writes.map(({ statements }) => statements) }),
   )
   return {
     write: commits.write,
     async read(statement) {
       await commits.idle()
-      const answer = await ask({ id: nextId(), kind: 'read', statement })
+      const answer = await ask({ kind: 'read', statement })
       if (answer.kind === 'rows') return answer.rows
       throw failure(answer)
     },
     async shrink(mostPages = 0) {
       await commits.idle()
-      const answer = await ask({ id: nextId(), kind: 'shrink', mostPages })
+      const answer = await ask({ kind: 'shrink', mostPages })
       if (answer.kind !== 'shrunk') throw failure(answer)
     },
     async close() {
       await commits.idle()
-      if (ended === undefined) await ask({ id: nextId(), kind: 'close' }).catch(() => undefined)
-      await worker.terminate()
+      await ask({ kind: 'close' })
     },
   }
 }
@@ -139,7 +146,14 @@ function toOutcome(answer: StateAnswer): Outcome {
 }
 
 function asFailure(error: unknown): StateAnswer {
-  return { id: STATE_OPENED, kind: 'failed', error: { code: 'STORE_UNAVAILABLE', message: String(error) } }
+  return { kind: 'failed', error: { code: 'STORE_UNAVAILABLE', message: String(error) } }
+}
+
+function closed(path: string, reason: string): StateAnswer {
+  return {
+    kind: 'failed',
+    error: { code: 'STORE_UNAVAILABLE', message: `${path} is closed (${reason})` },
+  }
 }
 
 function failure(answer: StateAnswer): StoreError {
