@@ -12,11 +12,11 @@ import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
-import { type Certificates, ensureCertificates } from './listen/certificates.js'
-import { clientCertificates } from './listen/client-trust.js'
+import type { Certificates } from './listen/certificates.js'
 import { createGate } from './listen/gate.js'
 import { listenOnAll } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
+import { openCertificates } from './listen/served-certificates.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
@@ -76,10 +76,8 @@ export function createApp(
     warnOfUnsetClock(log)
     const webAddress = await serveWeb(context, () => api)
     await readRules(settings) // broken ones are told before the wait for the database
-    const certificates = await ensureCertificates(settings.CERTS_DIR, {
-      clients: clientCertificates(settings),
-    })
-    for (const warning of certificates.warnings) log.warn(warning)
+    const certificates = await openCertificates(settings)
+    for (const warning of certificates?.warnings ?? []) log.warn(warning)
     const spool = await openSpoolFile(context)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
@@ -103,7 +101,8 @@ export function createApp(
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
       const registersDevices = unknownDevices(context) === 'register'
-      const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
+      const caPath = certificates?.caPath
+      const welcome = welcomeText({ administrator, listeners, caPath, registersDevices })
       if (welcome !== undefined) print(welcome)
     }
     const summary = startSummary(context.tally, log)
@@ -141,7 +140,7 @@ interface Reloadable {
   readonly access: AccessControl
   readonly broker: Broker
   readonly listeners: readonly Listener[]
-  readonly certificates: Certificates
+  readonly certificates: Certificates | undefined
 }
 
 async function startReload({ settings, log, life }: Context, parts: Reloadable): Promise<Reload> {
@@ -152,7 +151,8 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
     log,
   })
   const { passwordPath, aclPath } = accessPaths(settings)
-  const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
+  const names = parts.certificates === undefined ? [] : CERTIFICATE_FILES
+  const files = names.map((name) => join(settings.CERTS_DIR, name))
   const watch = reload.watch([passwordPath, aclPath, ...files])
   life.started('watch on files', watch.stop)
   // While a start waits for Redis, say, the files may have changed, and a SIGHUP may have come.

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readAclFile } from '../auth/acl-file.js'
@@ -9,6 +8,7 @@ import type { Settings } from '../config/options.js'
 import { describeRedis, sessionsPlace } from '../config/session-settings.js'
 import { ensureCertificates } from '../listen/certificates.js'
 import { type ClientTrust, clientCertificates } from '../listen/client-trust.js'
+import { areServed, areThere } from '../listen/served-certificates.js'
 import { checkRedisSessions, countSavedSessions, describeSessions } from '../sessions/open-sessions.js'
 import { openStore } from '../store/open-store.js'
 import type { CliContext } from './cli-context.js'
@@ -123,8 +123,7 @@ async function probeRedis(url: string): Promise<readonly string[]> {
 async function probeCertificates(settings: Settings): Promise<string> {
   const use = clientCertificates(settings)
   const folder = settings.CERTS_DIR
-  const names = ['server.crt', 'server.key'].map((name) => join(folder, name))
-  if (!names.some((name) => existsSync(name))) return `would be made in ${folder}`
+  if (!areThere(settings)) return areServed(settings) ? `would be made in ${folder}` : 'none are needed'
   const certificates = await ensureCertificates(folder, { clients: use })
   const { certPath, names: hosts, expires, clients, warnings } = certificates
   const served = `${certPath} for ${hosts.join(', ')}, until ${expires.toISOString().slice(0, 10)}`

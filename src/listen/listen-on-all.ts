@@ -5,7 +5,6 @@ import type { Gate } from './gate.js'
 import type { ListenAddress, Listener } from './listener.js'
 import { listenTcp } from './tcp.js'
 import { listenTls } from './tls.js'
-import { listenSecureWebsocket, listenWebsocket } from './websocket.js'
 
 /** The settings that listeners need. */
 export type ListenSettings = Pick<
@@ -13,10 +12,13 @@ export type ListenSettings = Pick<
   'BIND_ADDRESS' | 'MQTT_PORT' | 'MQTTS_PORT' | 'WS_PORT' | 'WSS_PORT' | 'WS_ORIGINS' | 'MAX_PACKET_BYTES'
 >
 
-/** Binds every listener that is not off, and hands each to `bound` at once, so that a later failure closes it. */
+/**
+ * Binds every listener that is not off, and hands each to `bound` at once, so that a later failure closes it.
+ * `certificates` may be missing where no listener is over TLS.
+ */
 export async function listenOnAll(
   settings: ListenSettings,
-  certificates: ServedCertificates,
+  certificates: ServedCertificates | undefined,
   gate: Gate,
   broker: Broker,
   bound: (listener: Listener) => void,
@@ -24,9 +26,21 @@ export async function listenOnAll(
   const frames = { maxPacketBytes: settings.MAX_PACKET_BYTES, origins: settings.WS_ORIGINS }
   const ways = [
     [settings.MQTT_PORT, (at: ListenAddress) => listenTcp(at, gate, broker)],
-    [settings.MQTTS_PORT, (at: ListenAddress) => listenTls(at, certificates, gate, broker)],
-    [settings.WS_PORT, (at: ListenAddress) => listenWebsocket(at, frames, gate, broker)],
-    [settings.WSS_PORT, (at: ListenAddress) => listenSecureWebsocket(at, certificates, frames, gate, broker)],
+    [settings.MQTTS_PORT, (at: ListenAddress) => listenTls(at, needed(certificates), gate, broker)],
+    [
+      settings.WS_PORT,
+      async (at: ListenAddress) => {
+        const { listenWebsocket } = await import('./websocket.js') // loads only where it is used
+        return listenWebsocket(at, frames, gate, broker)
+      },
+    ],
+    [
+      settings.WSS_PORT,
+      async (at: ListenAddress) => {
+        const { listenSecureWebsocket } = await import('./websocket.js')
+        return listenSecureWebsocket(at, needed(certificates), frames, gate, broker)
+      },
+    ],
   ] as const
   const listeners: Listener[] = []
   for (const [port, listen] of ways) {
@@ -36,4 +50,9 @@ export async function listenOnAll(
     listeners.push(listener)
   }
   return listeners
+}
+
+function needed(certificates: ServedCertificates | undefined): ServedCertificates {
+  if (certificates === undefined) throw new Error('a TLS listener needs certificates')
+  return certificates
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -41,6 +42,13 @@ describe('The first start', () => {
     const login = { username: 'admin', password: Buffer.from(password) }
     expect((await connectRaw(second.port('mqtt'), login)).connack.returnCode).toBe(0)
     expect(await shownValue(first.folder, 'demo', 'temperature')).toBe('25.5')
+  })
+
+  it('makes no certificates where no listener needs any', async () => {
+    const server = await startServer({ WS_PORT: '0' })
+    expect(existsSync(join(server.folder, 'certs'))).toBe(false)
+    const check = await damselfly(server.folder, ['check'], { MQTTS_PORT: 'off', WSS_PORT: 'off' })
+    expect(check.stdout).toMatch(/^certificates +none are needed$/m)
   })
 
   it('says in one line where it listens, what it stores in, and where sessions are', async () => {

@@ -35,7 +35,7 @@ describe('damselfly check', () => {
 
   it('says what is there once the server has run, and where Redis is no secret', async () => {
     const { url: REDIS_URL } = await startRedis({ password: 'hidden' })
-    const { folder } = await startServer({ MQTT_USERNAME: '', MQTT_PASSWORD: '', REDIS_URL })
+    const { folder } = await startServer({ MQTT_USERNAME: '', MQTT_PASSWORD: '', MQTTS_PORT: '0', REDIS_URL })
     const { code, stdout } = await damselfly(folder, ['check'], { REDIS_URL })
     expect(code).toBe(0)
     expect(report(stdout)).toMatchObject({
