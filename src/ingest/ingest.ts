@@ -38,7 +38,7 @@ export interface Ingest {
   /** Resolves when every message taken before this call has ended, whatever has been taken since. */
   settled(): Promise<void>
   /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
-  notePresence(changes: readonly PresenceChange[]): void
+  notePresence(changes: readonly PresenceChange[]): Promise<void>
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }

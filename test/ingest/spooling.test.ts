@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { DeviceMessage } from '#src/ingest/accepted.js'
 import { createAvailability } from '#src/ingest/availability.js'
 import { createIngest, type Ingest, type IngestOptions } from '#src/ingest/ingest.js'
-import { createLiveMarks } from '#src/ingest/live-marks.js'
+import { createPresenceMarks } from '#src/ingest/presence-marks.js'
 import { startReplay } from '#src/ingest/replay.js'
 import { openSpool, type Spool } from '#src/ingest/spool.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
@@ -165,7 +165,7 @@ test('the spool rests while live messages wait for long, and has its turn all th
         return waitMs
       },
     },
-    marks: createLiveMarks(),
+    marks: createPresenceMarks(),
     deadLetters: { add: async () => true, addUnreadable: async () => true },
     keepsHistory: true,
     maxBatch: 1,
