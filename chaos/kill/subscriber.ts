@@ -134,10 +134,10 @@ function createInbox({ index, ledger, qos }: SubscriberOptions, name: string) {
     if (before !== undefined && before.number > message.number) {
       ledger.faults.push(`${nameOf(message)} came after ${nameOf(before)} to ${name}`) // [MQTT-4.6.0-6]
     } else newest.set(line, message)
-    if (packet.qos < Math.min(message.qos, qos)) {
+    // [MQTT-3.8.4-6]: neither above what was granted, nor below what it could be.
+    if (packet.qos !== Math.min(message.qos, qos)) {
       ledger.faults.push(`${nameOf(message)} came at QoS ${packet.qos} to ${name}`)
     }
-    if (packet.qos > qos) ledger.counts.aboveGranted += 1
   }
 
   return (packet: Packet, answer: (packet: Packet) => void): void => {
