@@ -6,10 +6,11 @@ import { createRandom } from '../test/support/random.js'
 import { databaseScenarios } from './database/scenarios.js'
 import { kill } from './kill/kill.js'
 import { overload } from './overload/overload.js'
+import { redis } from './redis/redis.js'
 import type { Result, Scenario } from './scenario.js'
 import { createGround, type Ground } from './support/ground.js'
 
-const scenarios: readonly Scenario[] = [kill, ...databaseScenarios, overload]
+const scenarios: readonly Scenario[] = [kill, ...databaseScenarios, redis, overload]
 
 const USAGE = `Usage: npm run chaos -- [NAME …] [--rounds N] [--seconds N] [--seed N]
 
