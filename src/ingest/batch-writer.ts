@@ -98,12 +98,12 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     for (let retryMs = FIRST_RETRY_MS; !isEnded && !signal.aborted; retryMs = longer(retryMs)) {
       if ((await trySpool(batch)) === 'spooled') return
       // No room there: the batch waits here, and those behind it with their publishers.
-      const outcome = await (hanging ?? tryStore(batch))
+      const outcome = await (hanging ?? tryAlone(batch))
       hanging = undefined
-      isEnded = await endWith(outcome, batch)
+      isEnded = outcome !== undefined && (await endWith(outcome, batch))
       if (isEnded) continue
       tally.stuckSinceMs ??= Date.now()
-      if (spool === undefined) tellStuck(outcome)
+      if (spool === undefined && outcome !== undefined) tellStuck(outcome)
       await pause(retryMs)
     }
   }
@@ -138,6 +138,10 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
   const pause = async (timeMs: number): Promise<void> => {
     await delay(timeMs, undefined, { signal }).catch(() => undefined) // aborted: whoever waits looks
   }
+
+  /** No attempt beside one that hangs: that may be older, and does not know what is newer when it goes on. */
+  const tryAlone = (batch: readonly Accepted[]): Promise<Outcome> | undefined =>
+    availability.hasHangingWrites ? undefined : tryStore(batch)
 
   const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
     return store.write(mergeBatch(batch, parts.keepsHistory)).then(() => 'stored', asStoreError)

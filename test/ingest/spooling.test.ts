@@ -256,6 +256,37 @@ test('a write that hangs is left to itself, no other is begun beside it, and it 
   expect((await query(HISTORY)).map(({ value }) => value)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 })
 
+test('nor where the spool has no room for others, which wait', async () => {
+  const { start, spool, tally, devices, query } = await bench()
+  const released = createSignal()
+  let writes = 0
+  let refusals = 0
+  const small: Spool = {
+    ...spool,
+    async append(messages) {
+      if (tally.spoolMessages === 0) return spool.append(messages)
+      refusals += 1
+      return false
+    },
+  }
+  const ingest = start(
+    async (batch, toStore) => {
+      writes += 1
+      await released.given
+      await toStore(batch)
+    },
+    { spool: small },
+  )
+  await publish(ingest, devices[0], 1)
+  const second = publish(ingest, devices[1], 2)
+  await until(() => refusals === 4)
+  expect({ writes, spooled: tally.spooled }).toEqual({ writes: 1, spooled: 1 })
+  released.give()
+  await second
+  await until(() => tally.spoolMessages === 0)
+  expect((await query(HISTORY)).map(({ value }) => value)).toEqual([1, 2])
+})
+
 test('a message that always ends the connection is set aside when others are stored meanwhile', async () => {
   const { start, spool, tally, rejected, devices, query } = await bench()
   await spool.append(
