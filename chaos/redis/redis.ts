@@ -24,6 +24,8 @@ const CALM_MS = 5000
 /** Redis is asked once in a while. */
 const TOLD_WITHIN_MS = 30_000
 const PATIENCE_MS = 600_000
+/** Nothing more comes when nothing has come for so long. */
+const STILL_MS = 20_000
 
 /** Redis is killed and started again, twice. */
 export const redis: Scenario = {
@@ -74,17 +76,15 @@ async function killTwice({ ground, seconds = DEFAULT_SECONDS, say }: Context): P
   await holdsWithin(PATIENCE_MS, async () => (await spooledMessages(ground.folder)) === 0)
   faults.push(...fleet.faults, ...followers.faults, ...(await findFaults(mariadb, fleet)))
 
-  const sumOf = (count: (one: Follower) => number, of: readonly Follower[]): number =>
-    of.reduce((sum, one) => sum + count(one), 0)
   const all = [...followers.here, ...followers.away]
   return {
     done:
       `Redis killed ${KILLS} times, each time started after ${seconds} s, ${rateOf(perSecond)} messages/s from ` +
       `${DEVICES} connections at QoS 1 and 2; ${fleet.acknowledged} acknowledged, the longest waits ` +
       `${waitsMs.map((timeMs) => (timeMs / 1000).toFixed(1)).join(' and ')} s; ` +
-      `${sumOf(({ received }) => received, followers.here)} delivered to those connected and ` +
-      `${sumOf(({ received }) => received, followers.away)} to those away, ` +
-      `${sumOf(({ repeated }) => repeated, all)} of them again at QoS 1; memory up to ${peakMemoryMiB(server.pid)} MiB`,
+      `${sumOf(followers.here, ({ received }) => received)} delivered to those connected and ` +
+      `${sumOf(followers.away, ({ received }) => received)} to those away, ` +
+      `${sumOf(all, ({ repeated }) => repeated)} more came again at QoS 1; memory up to ${peakMemoryMiB(server.pid)} MiB`,
     faults,
   }
 }
@@ -134,9 +134,18 @@ async function startFollowers(port: number): Promise<Followers> {
   return { here, away, faults }
 }
 
-/** What followers have not had of what was acknowledged, when they have had the time. */
+/** What followers have not had of what was acknowledged, when nothing comes any more. */
 async function undelivered({ here, away }: Followers, { devices }: Fleet): Promise<string[]> {
-  const missing = (): string[] => [...here, ...away].flatMap((one) => one.missing(devices))
-  await holdsWithin(PATIENCE_MS, () => missing().length === 0)
+  const all = [...here, ...away]
+  const missing = (): string[] => all.flatMap((one) => one.missing(devices))
+  let before = -1
+  while (missing().length > 0 && sumOf(all, ({ received }) => received) > before) {
+    before = sumOf(all, ({ received }) => received)
+    await holdsWithin(STILL_MS, () => missing().length === 0)
+  }
   return missing()
+}
+
+function sumOf(followers: readonly Follower[], count: (one: Follower) => number): number {
+  return followers.reduce((sum, one) => sum + count(one), 0)
 }
