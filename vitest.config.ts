@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
-    // A MariaDB, a Redis and the brokers under test want their share of two cores as well.
-    maxWorkers: 2,
+    // More than two cores have: most tests wait most of the time, for a server to start or a grace period to end.
+    maxWorkers: 4,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -92,6 +92,19 @@ export function text<D extends string | undefined>(
   return { read: (value) => (accepts(value) ? value : undefined), expected, default: initial, ...rest }
 }
 
+/** Words with commas between them, each of which `accepts` takes; none where it is absent. */
+export function list(
+  expected: string,
+  accepts: (word: string) => boolean,
+  about: About,
+): Option<readonly string[]> {
+  const read = (value: string): readonly string[] | undefined => {
+    const words = value.split(',').map((word) => word.trim())
+    return words.every(accepts) ? words : undefined
+  }
+  return { read, expected, default: [], ...about }
+}
+
 /** An offset from UTC such as `+08:00`, in minutes east of Greenwich. */
 export function zoneOffset(initial: string, about: About): Option<number> {
   const read = (value: string): number | undefined => {

@@ -1,6 +1,10 @@
 import { isIP } from 'node:net'
 import { parseDatabaseUrl } from './database-url.js'
-import { choice, flag, integer, port, text, zoneOffset } from './option.js'
+import { choice, flag, integer, list, port, text, zoneOffset } from './option.js'
+
+/** As a browser sends it: scheme, host and a port that is not the scheme's own, in lower case. */
+const isOrigin = (word: string): boolean =>
+  /^https?:/.test(word) && URL.canParse(word) && new URL(word).origin === word
 
 /**
  * Every setting, in the order in which the README and `.env.example` list them. Types, checks, errors and
@@ -16,6 +20,11 @@ export const options = {
   WSS_PORT: port('off', {
     description: 'MQTT over WebSocket and TLS',
     descriptionZh: 'MQTT（WebSocket + TLS）端口',
+  }),
+  WS_ORIGINS: list('origins such as https://example.org, with commas between them', isOrigin, {
+    description:
+      'Web sites whose pages may connect over WebSocket, such as `https://a.example, https://b.example`; none: all',
+    descriptionZh: '可通过 WebSocket 连接的网站，如 `https://a.example, https://b.example`；留空为全部',
   }),
   HTTP_PORT: port(8080, {
     description: '`/healthz`, `/readyz` and `/api/devices/NAME`',

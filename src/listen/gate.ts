@@ -9,6 +9,8 @@ export interface Gate {
   admit(socket: Socket): boolean
   /** Says in the log that a TLS client was not let in for its certificate: for each reason once a minute. */
   logRefusedCertificate(reason: string, address: string | undefined): void
+  /** The same of a WebSocket, which is counted as well. `value` is what its peer sent, and is shortened. */
+  refuseWebsocket(reason: string, value: string | undefined, address: string | undefined): void
 }
 
 const MINUTE_MS = 60_000
@@ -16,10 +18,14 @@ const MINUTE_MS = 60_000
 /** OpenSSL has fewer. */
 const MAX_REASONS = 100
 
+/** What peers send is shortened in the log. */
+const MAX_LOGGED_VALUE = 256
+
 /** A gate for at most `maxConnections` at a time. */
 export function createGate(maxConnections: number, tally: Tally, log: Logger): Gate {
   const limit = createRateLimit(MINUTE_MS, 1)
   const certificateLimit = createRateLimit(MINUTE_MS, MAX_REASONS)
+  const websocketLimit = createRateLimit(MINUTE_MS, MAX_REASONS)
   return {
     admit(socket) {
       if (tally.connections >= maxConnections) {
@@ -43,6 +49,11 @@ export function createGate(maxConnections: number, tally: Tally, log: Logger): G
     logRefusedCertificate(reason, address) {
       if (certificateLimit.admit(reason) === undefined) return
       log.warn({ reason, address }, "a TLS client's certificate was refused")
+    },
+    refuseWebsocket(reason, value, address) {
+      tally.connectionsRefused += 1
+      if (websocketLimit.admit(reason) === undefined) return
+      log.warn({ reason, value: value?.slice(0, MAX_LOGGED_VALUE), address }, 'a WebSocket was refused')
     },
   }
 }

@@ -10,7 +10,7 @@ import { listenSecureWebsocket, listenWebsocket } from './websocket.js'
 /** The settings that listeners need. */
 export type ListenSettings = Pick<
   Settings,
-  'BIND_ADDRESS' | 'MQTT_PORT' | 'MQTTS_PORT' | 'WS_PORT' | 'WSS_PORT' | 'MAX_PACKET_BYTES'
+  'BIND_ADDRESS' | 'MQTT_PORT' | 'MQTTS_PORT' | 'WS_PORT' | 'WSS_PORT' | 'WS_ORIGINS' | 'MAX_PACKET_BYTES'
 >
 
 /** Binds every listener that is not off, and hands each to `bound` at once, so that a later failure closes it. */
@@ -21,7 +21,7 @@ export async function listenOnAll(
   broker: Broker,
   bound: (listener: Listener) => void,
 ): Promise<readonly Listener[]> {
-  const frames = { maxPacketBytes: settings.MAX_PACKET_BYTES }
+  const frames = { maxPacketBytes: settings.MAX_PACKET_BYTES, origins: settings.WS_ORIGINS }
   const ways = [
     [settings.MQTT_PORT, (at: ListenAddress) => listenTcp(at, gate, broker)],
     [settings.MQTTS_PORT, (at: ListenAddress) => listenTls(at, certificates, gate, broker)],

@@ -26,6 +26,12 @@ export interface ListenAddress {
   readonly port: number
 }
 
+/**
+ * For every listener. A peer that has lost its power or its network says nothing of it; one that asked for no
+ * keep alive in its CONNECT is found out by the kernel, 60 s after its last sign of life and ten probes.
+ */
+export const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const
+
 /** The kernel caps it at `net.core.somaxconn`; with Node's 511 a fleet that comes back at once is turned away. */
 const BACKLOG = 4096
 

@@ -1,11 +1,11 @@
 import { createServer } from 'node:net'
 import type { Broker } from '../broker/broker.js'
 import type { Gate } from './gate.js'
-import { type ListenAddress, type Listener, listen } from './listener.js'
+import { type ListenAddress, type Listener, listen, socketOptions } from './listener.js'
 
 /** MQTT over TCP. */
 export function listenTcp(address: ListenAddress, gate: Gate, broker: Broker): Promise<Listener> {
-  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+  const server = createServer(socketOptions, (socket) => {
     if (gate.admit(socket)) broker.accept(socket, { transport: 'tcp', address: socket.remoteAddress ?? '' })
   })
   return listen(server, 'mqtt', 'MQTT_PORT', address)

@@ -6,7 +6,7 @@ import type { Peer } from '../broker/connection.js'
 import type { ServedCertificates } from './certificates.js'
 import { clientCertificate } from './client-certificate.js'
 import type { Gate } from './gate.js'
-import { type ListenAddress, type Listener, listen } from './listener.js'
+import { type ListenAddress, type Listener, listen, socketOptions } from './listener.js'
 
 /** A handshake is two round trips; an ESP32 needs about two seconds of its own for it. */
 const HANDSHAKE_TIMEOUT_MS = 15_000
@@ -76,7 +76,7 @@ export async function listenTls(
   gate: Gate,
   broker: Broker,
 ): Promise<Listener> {
-  const server = createServer({ ...tlsOptions(certificates), noDelay: true, keepAlive: true })
+  const server = createServer({ ...tlsOptions(certificates), ...socketOptions })
   const { peerOf, renew } = tlsSide(server, 'tls', certificates, gate)
   server.prependListener('connection', (socket) => gate.admit(socket))
   server.on('secureConnection', (socket) => {

@@ -12,7 +12,7 @@ export interface Sessions {
    * packet identifier is the same message again [MQTT-4.3.3-2].
    */
   isReceived(clientId: string, packetIdentifier: number): Promise<boolean>
-  /** Takes filters out of a session, so that no more is queued for it while its client is away. */
+  /** Takes filters that a client may not have any more out of its session, so that no more is queued for it. */
   unsubscribe(clientId: string, filters: readonly string[]): Promise<void>
   /** Where several instances serve one set of sessions: the client ids that any of them has. */
   readonly clientIds?: SharedClientIds

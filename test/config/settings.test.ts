@@ -46,6 +46,23 @@ const cases: { readonly [Name in SettingName]: Case<Settings[Name]> } = {
   MQTTS_PORT: port(8883),
   WS_PORT: port(9001),
   WSS_PORT: port('off'),
+  WS_ORIGINS: {
+    absent: [],
+    takes: {
+      'https://a.example': ['https://a.example'],
+      'https://a.example,http://localhost:5173': ['https://a.example', 'http://localhost:5173'],
+      ' https://a.example , https://b.example': ['https://a.example', 'https://b.example'],
+    },
+    refuses: [
+      'a.example',
+      'https://a.example/',
+      'https://A.example',
+      'https://a.example:443',
+      'ftp://a',
+      '*',
+    ],
+    expected: 'origins such as https://example.org, with commas between them',
+  },
   HTTP_PORT: port(8080),
   BIND_ADDRESS: {
     absent: '0.0.0.0',
@@ -167,7 +184,7 @@ async function folderWith(envFile: string): Promise<string> {
 
 describe('a setting', () => {
   it.each(all)('%s has its default', (name, { absent }) => {
-    expect(loadSettings({}, NO_FOLDER)[name]).toBe(absent)
+    expect(loadSettings({}, NO_FOLDER)[name]).toStrictEqual(absent)
   })
 
   it.each(all)('%s takes its values, limits included', (name, { takes }) => {
@@ -186,7 +203,7 @@ describe('a setting', () => {
 
   it.each(all)('%s counts as absent when it is empty', async (name, { absent }) => {
     const folder = await folderWith(`${name}=\n`)
-    expect(loadSettings({ [name]: '' }, folder)[name]).toBe(absent)
+    expect(loadSettings({ [name]: '' }, folder)[name]).toStrictEqual(absent)
   })
 })
 

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { DeviceMessage } from '#src/ingest/accepted.js'
 import { openSpool, type Spool } from '#src/ingest/spool.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
-import { temporaryFolder } from '../support/temporary-folder.js'
+import { asLeftBehind, temporaryFolder } from '../support/temporary-folder.js'
 
 const MEGABYTE = 1_000_000
 
@@ -70,7 +70,7 @@ test('another run finds what was not removed, and what was not closed', async ()
   await first.append([message(2), message(3)])
   const oldest = await first.oldest(1)
   if (oldest !== undefined) await first.remove(oldest)
-  const { spool: second, tally: found } = await spoolIn(folder)
+  const { spool: second, tally: found } = await spoolIn(await asLeftBehind(folder))
   expect(found).toMatchObject({ spoolMessages: 2, spoolBytes: tally.spoolBytes, spoolOldestMs: 2 })
   expect(await drain(second, 10)).toEqual([[2, 3]])
 })

@@ -12,7 +12,7 @@ import { addAnyDevice, batchOf, seen } from '../support/batches.js'
 import { type PresenceRecord, recordPresence } from '../support/presence-record.js'
 import { createSignal } from '../support/signal.js'
 import { emptyDatabase, type TestDatabase, zoneOffsetMinutes } from '../support/store-databases.js'
-import { temporaryFolder } from '../support/temporary-folder.js'
+import { asLeftBehind, temporaryFolder } from '../support/temporary-folder.js'
 
 const SECOND_MS = 1000
 const OFFLINE_AFTER_MS = 300 * SECOND_MS
@@ -241,7 +241,7 @@ describe('After a crash', () => {
     }
     await before.tickAfter(SECOND_MS)
     await before.tickAfter(9 * SECOND_MS)
-    const after = await start({ folder, clock: before.clock })
+    const after = await start({ folder: await asLeftBehind(folder), clock: before.clock })
     return { ...after, tickAfter: tickOf(after.presence, before.clock), clock: before.clock }
   }
   const tickOf = (presence: { tick(): Promise<void> }, clock: Clock) => async (timeMs: number) => {
@@ -283,7 +283,7 @@ describe('After a crash', () => {
     before.presence.begin(id, connectionAt(before.clock))
     await before.tickAfter(SECOND_MS)
     before.clock.pass(KEEP_ALIVE_MS)
-    const after = await start({ folder, clock: before.clock })
+    const after = await start({ folder: await asLeftBehind(folder), clock: before.clock })
     await after.presence.tick()
     expect(await record.of(id)).toEqual([1, 0])
   })
@@ -299,7 +299,7 @@ describe('After a crash', () => {
       { deviceId: moved.id, isOnline: true, atMs: before.clock.now() + 2 * SECOND_MS },
     ])
     before.clock.pass(KEEP_ALIVE_MS)
-    const after = await start({ folder, clock: before.clock, isShared: true })
+    const after = await start({ folder: await asLeftBehind(folder), clock: before.clock, isShared: true })
     await after.presence.tick()
     expect(await record.of(moved.id)).toEqual([1])
     expect(await record.of(gone.id)).toEqual([1, 0])
@@ -314,7 +314,7 @@ describe('After a crash', () => {
     end()
     await before.tickAfter(5 * SECOND_MS)
     await before.tickAfter(SECOND_MS)
-    expect((await start({ folder })).memory.left.size).toBe(0)
+    expect((await start({ folder: await asLeftBehind(folder) })).memory.left.size).toBe(0)
   })
 
   it('and without a folder to remember in, presence goes on', async () => {
@@ -348,7 +348,7 @@ describe('A stop', () => {
     expect(await record.of(other.id)).toEqual([1])
     expect(tally.wentOffline.get('server stopped')).toBe(2)
     await memory.close()
-    expect((await start({ folder })).memory.left.size).toBe(0)
+    expect((await start({ folder: await asLeftBehind(folder) })).memory.left.size).toBe(0)
   })
 
   it('while the database is away leaves it to the next start', async () => {
@@ -357,11 +357,12 @@ describe('A stop', () => {
     const { id } = await addAnyDevice(store)
     presence.begin(id, connectionAt(clock))
     await tickAfter(SECOND_MS)
-    const away = await start({ folder, clock, store: awayStore() })
+    const left = await asLeftBehind(folder)
+    const away = await start({ folder: left, clock, store: awayStore() })
     away.presence.begin(id, connectionAt(clock))
     await expect(away.presence.stop()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     await Promise.all([memory.close(), away.memory.close()])
-    expect([...(await start({ folder })).memory.left.keys()]).toEqual([id])
+    expect([...(await start({ folder: left })).memory.left.keys()]).toEqual([id])
   })
 })
 

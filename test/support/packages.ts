@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
@@ -9,9 +9,13 @@ const packages: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   mosquitto: 'mosquitto',
   mosquitto_pub: 'mosquitto-clients',
+  paho_c_sub: 'paho.mqtt.c-examples',
   openssl: 'openssl',
   script: 'bsdutils',
 }
+
+/** Debian's package of Paho's client for Python. */
+const PAHO_FOR_PYTHON = 'python3-paho-mqtt'
 
 /** Servers live here on Debian, which a user's PATH leaves out. */
 const serverFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/sbin']
@@ -42,16 +46,31 @@ export function ensurePackages(): void {
   if (stillMissing.length > 0) throw new Error(`apt-get did not install ${stillMissing.join(' ')}`)
 }
 
+/** A Python that has Paho's client. Another one may come before Debian's in the PATH. */
+export function pythonWithPaho(): string {
+  const python = findPythonWithPaho()
+  if (python === undefined) throw new Error('no Python has paho.mqtt')
+  return python
+}
+
+function findPythonWithPaho(): string | undefined {
+  const hasPaho = (python: string): boolean =>
+    spawnSync(python, ['-c', 'import paho.mqtt.client'], { stdio: 'ignore' }).status === 0
+  return ['/usr/bin/python3', 'python3'].find(hasPaho)
+}
+
 function missingPackages(): string[] {
   const missing = Object.entries(packages).filter(([program]) => findProgram(program) === undefined)
-  return [...new Set(missing.map(([, name]) => name))]
+  const names = missing.map(([, name]) => name)
+  return [...new Set(findPythonWithPaho() === undefined ? [...names, PAHO_FOR_PYTHON] : names)]
 }
 
 function instructions(missing: readonly string[], isDebian: boolean): string {
   if (isDebian) return `The tests need: sudo apt-get install --yes ${missing.join(' ')}`
-  if (process.platform === 'darwin') return 'The tests need: brew install mariadb redis mosquitto openssl'
+  if (process.platform === 'darwin')
+    return 'The tests need: brew install mariadb redis mosquitto openssl libpaho-mqtt; pip3 install paho-mqtt==1.6.1'
   const programs = Object.keys(packages).filter((program) => findProgram(program) === undefined)
-  return `The tests need these programs on the PATH: ${programs.join(', ')}`
+  return `The tests need these programs on the PATH: ${programs.join(', ')}; and paho-mqtt 1 for Python`
 }
 
 function isExecutable(path: string): boolean {

@@ -43,6 +43,7 @@ export async function startSecureListeners(
   const listeners = await listenOnAll(
     {
       ...{ BIND_ADDRESS: '127.0.0.1', MQTT_PORT: 'off', MQTTS_PORT: 0, WS_PORT: 'off', WSS_PORT: 0 },
+      WS_ORIGINS: [],
       MAX_PACKET_BYTES: 1_048_576,
     },
     certificates,

@@ -49,5 +49,5 @@ export const listenerOptions: Rules = {
   max_topic_alias_broker: needless(MQTT_5),
   maximum_qos: always('2', 'every QoS is taken'),
   proxy_protocol_v2_require_tls: needless('the PROXY protocol is not spoken'),
-  websockets_origin: never('pages of every origin may connect, if they log in'),
+  websockets_origin: never('WS_ORIGINS takes the place of it, for all WebSocket listeners'),
 }

@@ -102,6 +102,15 @@ export class DiskPersistence extends SessionQueues {
     await super.removeSubscriptions(client, filters)
   }
 
+  /** Takes away what a client may not have any more: at once, and in the file as soon as that takes it. */
+  async revokeSubscriptions(clientId: string, filters: readonly string[]): Promise<void> {
+    const { directory, journal } = this.#parts
+    const session = directory.find(clientId)
+    await super.removeSubscriptions({ id: clientId }, filters)
+    if (session === undefined) return
+    await journal.settle(filters.map((filter) => statements.unsubscribe(session.id, filter)))
+  }
+
   /** Aedes calls it for a client that wants a clean session: the one before ends with all that it has. */
   override async cleanSubscriptions(client: SessionClient): Promise<void> {
     const session = this.#parts.directory.find(client.id)

@@ -105,9 +105,7 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
         () => true,
         () => false,
       ),
-    async unsubscribe(clientId, filters) {
-      await persistence.removeSubscriptions({ id: clientId }, filters)
-    },
+    unsubscribe: (clientId, filters) => persistence.revokeSubscriptions(clientId, filters),
     async close() {
       clearInterval(timer)
       closing.abort()
