@@ -4,9 +4,10 @@ import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
+import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
-import { sessionLimits, sessionsPlace } from './config/session-settings.js'
+import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-settings.js'
 import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
@@ -25,7 +26,6 @@ import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices 
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import type { ApiParts } from './web/device-api.js'
 import { createReadiness } from './web/readiness.js'
-import { startWeb } from './web/web.js'
 import { welcomeText } from './welcome.js'
 
 /** The server as a whole. */
@@ -65,6 +65,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   let api: ApiParts | undefined
 
   const start = async (): Promise<void> => {
+    warnOfUnsetClock(log)
     const webAddress = await serveWeb(context, () => api)
     await readRules(settings) // broken ones are told before the wait for the database
     const certificates = await ensureCertificates(settings.CERTS_DIR, {
@@ -109,6 +110,13 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   return { start, reload: async () => reload?.now(), stop: life.stop }
 }
 
+function warnOfUnsetClock(log: Logger): void {
+  if (!isUnset(Date.now())) return
+  log.warn(
+    'the clock is not set: until it is, what comes without a time of its own is stored under a wrong one',
+  )
+}
+
 async function readRules(settings: Settings): Promise<void> {
   const { passwordPath, aclPath } = accessPaths(settings)
   await readPasswordFile(passwordPath)
@@ -149,6 +157,7 @@ async function serveWeb(
   api: () => ApiParts | undefined,
 ): Promise<string | undefined> {
   if (settings.HTTP_PORT === 'off') return undefined
+  const { startWeb } = await import('./web/web.js') // loads only where it is used
   const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, { readiness, api })
   life.started('web', web.stop)
   return web.address
@@ -171,6 +180,7 @@ async function openBroker(
     sessions,
     tally,
     log,
+    delivery: deliveryLimits(settings),
     maxPacketBytes: settings.MAX_PACKET_BYTES,
     maxKeepAliveSeconds: settings.MAX_KEEPALIVE_S,
   })

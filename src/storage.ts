@@ -14,11 +14,21 @@ import { waitForStore } from './store/wait-for-store.js'
 const MEGABYTE = 1_000_000
 
 /** Opens the database, waiting for a server that is away, and begins to prune the history. */
-export async function openDatabase({ settings, database, log, life, readiness }: Context): Promise<Store> {
+export async function openDatabase({
+  settings,
+  database,
+  log,
+  life,
+  readiness,
+  tally,
+}: Context): Promise<Store> {
   const open = (): Promise<Store> => openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE })
   const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
   life.started('store', store.close)
-  readiness.set('store', () => store.ping().then(() => true))
+  readiness.set('store', async () => {
+    await store.ping()
+    return tally.storeFailsSinceMs === undefined // one whose disk is full answers
+  })
   const historyKeeper = startHistoryKeeper(store, settings.HISTORY_DAYS, log)
   life.started('history keeper', historyKeeper.stop)
   return store

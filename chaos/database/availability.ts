@@ -38,6 +38,7 @@ const LONGEST_CALM_MS = 2000
 /** The line to MariaDB fails in every way that a line can. */
 export const badLine: Upset = {
   name: 'database-line',
+  usesLine: true,
   about: 'a proxy before MariaDB that resets, cuts, half-opens and swallows',
   seconds: 60,
   async act({ line, random, seconds }) {

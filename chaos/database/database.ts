@@ -14,6 +14,9 @@ const WINDOW = 500
 const PER_SECOND = 5000
 const WARM_UP_S = 5
 
+/** What devices go on with, while the rest is stored, is this part of the rate. */
+const REST = 4
+
 /** Some minutes of spooled messages are written in less. */
 const PATIENCE_MS = 600_000
 
@@ -29,7 +32,7 @@ async function runUpset(upset: Upset, { ground, random, seconds: asked, say }: C
   const line = await startLine(mariadb.port)
   ground.defer(line.close)
   const server = await ground.readyServer({
-    DATABASE_URL: databaseUrl(line.port),
+    DATABASE_URL: databaseUrl(upset.usesLine === true ? line.port : mariadb.port),
     UNKNOWN_DEVICES: 'register',
   })
   const fleet = await startFleet({ port: server.port('mqtt'), devices: DEVICES, window: WINDOW })
@@ -42,6 +45,7 @@ async function runUpset(upset: Upset, { ground, random, seconds: asked, say }: C
   const tookS = (performance.now() - beganMs) / 1000
   const during = fleet.acknowledged - before
   const longestMs = fleet.takeLongestWaitMs()
+  fleet.setRate(perSecond / REST)
   say(`${upset.name}: over; ${during} acknowledged meanwhile; the rest follows`)
 
   const spooled = await spooledMessages(ground.folder)
@@ -67,7 +71,7 @@ async function runUpset(upset: Upset, { ground, random, seconds: asked, say }: C
   }
 }
 
-/** The rate that is wanted, or two thirds of what the machine does when it is asked for that. */
+/** The rate that is wanted, or half of what the machine does when it is asked for that. */
 async function warmUp(fleet: Fleet, say: (text: string) => void): Promise<number> {
   let perSecond = PER_SECOND
   for (;;) {
@@ -80,7 +84,7 @@ async function warmUp(fleet: Fleet, say: (text: string) => void): Promise<number
     const reached = Math.round(((fleet.sent - before) * 1000) / (performance.now() - beganMs))
     if (reached > 0.8 * perSecond) break
     say(`${reached} of ${perSecond} messages/s are reached`)
-    perSecond = Math.max(100, Math.floor((reached * 2) / 300) * 100)
+    perSecond = Math.max(100, Math.floor(reached / 200) * 100)
   }
   fleet.takeLongestWaitMs()
   fleet.setRate(perSecond)

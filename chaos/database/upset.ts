@@ -11,6 +11,8 @@ export interface Upset {
   readonly seconds: number
   /** Options of `mariadbd`. */
   readonly options?: readonly string[]
+  /** Whether the server reaches the database through the line. */
+  readonly usesLine?: boolean
   /** Does it, and takes it back at the end; tells its figures. */
   act(tools: UpsetTools): Promise<string>
 }

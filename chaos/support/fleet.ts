@@ -123,6 +123,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     for (const { link } of devices) link.send({ cmd: 'pingreq' })
   }
 
+  const timers = [setInterval(ping, (KEEP_ALIVE_SECONDS / 2) * 1000)]
   for (let from = 0; from < count; from += CONNECT_AT_ONCE) {
     const some = Array.from({ length: Math.min(CONNECT_AT_ONCE, count - from) }, (_, index) => from + index)
     await Promise.all(some.map(connect))
@@ -131,7 +132,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     throw new Error(`${sent - acknowledged} of ${sent} devices were not registered`)
   }
   lastMs = performance.now()
-  const timers = [setInterval(tick, TICK_MS), setInterval(ping, (KEEP_ALIVE_SECONDS / 2) * 1000)]
+  timers.push(setInterval(tick, TICK_MS))
   return {
     setRate(perSecond) {
       rate = perSecond

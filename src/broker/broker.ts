@@ -14,18 +14,20 @@ import {
   hasTooManyLevels,
   type Publication,
   PublishingAedes,
-  type PublishPacket,
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
 import { type Connection, createConnection, type Peer } from './connection.js'
+import { createDelivery } from './delivery.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
+import { toInbound } from './inbound-publish.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
+import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
-import { createPublishing, type InboundPublish, type Publishing, type PublishingParts } from './publishing.js'
+import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
 
@@ -49,15 +51,13 @@ export interface BrokerOptions {
   readonly presence: DevicePresence
   readonly tally: Tally
   readonly log: Logger
+  readonly delivery: DeliveryLimits
   readonly maxPacketBytes: number
   readonly maxKeepAliveSeconds: number
 }
 
 /** A CONNECT is one packet and comes first; whoever takes longer is no client. */
 const CONNECT_TIMEOUT_MS = 10_000
-
-/** A subscriber whose socket takes nothing for so long is gone; until then its messages wait in memory. */
-const DRAIN_TIMEOUT_MS = 20_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
@@ -67,17 +67,19 @@ const LOGIN_REFUSED = 'the login was refused'
 /** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
 const REFUSED = 0x80
 
-/** The topics on which Aedes speaks to itself and its other instances; no client's business. */
-const AEDES_TOPIC = /^\$SYS\/[0-9a-f]{8}-[0-9a-f-]{27}\//
-
 /** Starts a broker. Aedes keeps sessions, subscriptions and retained messages; what it may do is decided here. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { ingest, log, sessions, tally } = options
-  const connections = new WeakMap<Client, Connection>()
+  const connections = new WeakMap<object, Connection>()
   const open = new Map<Duplex, Connection>()
-  const faults = createFaultLog(log)
+  const faults = createFaultLog(log, tally)
+  const connected = sessions.own ?? sessions.shared
   const publishing = createPublishing({ ingest, isReceived: sessions.isReceived, tally, log })
   const forget = createForgetting(sessions, faults)
+  const openOutlet = createDelivery({
+    ...{ sessions, tally, faults, limits: options.delivery },
+    outletOf: (client) => connections.get(client)?.outlet,
+  })
   let accepted = 0
   const aedes = createAedes(options, {
     connectionOf: (client) => (client === null ? undefined : connections.get(client)),
@@ -98,10 +100,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     // Aedes stores all of a SUBSCRIBE in the session when some of it is granted.
     const refused = subscriptions.filter(({ qos }) => Number(qos) === REFUSED).map(({ topic }) => topic)
     if (!client.clean && refused.length > 0) forget(client.id, connections.get(client)?.peer, refused)
+    connections.get(client)?.outlet.open() // something may have been queued for it before it was heard of
   })
   aedes.on('unsubscribe', (filters, client) => {
     for (const filter of filters) connections.get(client)?.subscriptions.delete(filter)
   })
+  aedes.on('connackSent', ({ returnCode }, client) => {
+    if (returnCode === 0) connections.get(client)?.inlet.goOn() // [MQTT-3.1.4-5]
+  })
+  aedes.on('clientReady', (client) => connections.get(client)?.outlet.open())
   aedes.on('clientError', onFault)
   aedes.on('connectionError', onFault)
   aedes.addListener('error', (error: unknown) => log.error({ error: String(error) }, 'the broker failed'))
@@ -112,15 +119,16 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const client = aedes.handle(stream)
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
-      onFault: (fault) => faults.fault(client.id, peer, fault),
+      onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
     accepted += 1
-    const connection = createConnection(accepted, stream, peer, inlet)
+    const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
     connections.set(client, connection)
     open.set(stream, connection)
     connection.signal.addEventListener('abort', () => {
       open.delete(stream)
-      sessions.own?.detach(client)
+      connection.outlet.stop()
+      connected?.detach(client)
     })
   }
   const arrivals = createArrivals(CONNECT_TIMEOUT_MS)
@@ -139,6 +147,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       arrivals.stop()
       for (const connection of open.values()) connection.inlet.hold(true)
       await Promise.race([settle([ingest, publishing], open), delay(withinMs, undefined, { ref: false })])
+      publishing.stop()
       await new Promise<void>((resolve) => aedes.close(resolve))
     },
   }
@@ -157,13 +166,14 @@ function createAedes(
   { connectionOf, login, publishing }: Deciders,
 ): PublishingAedes {
   const accessOf = (client: Client): Access => connectionOf(client)?.identity?.access ?? noAccess
-  const { own } = sessions
+  const { own, shared } = sessions
+  const connected = own ?? shared
   const aedesOptions: AedesOptions = {
     concurrency: 0, // its default of 100 lets one slow subscriber hold up all, and end the process
     persistence: sessions.persistence,
     mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    drainTimeout: DRAIN_TIMEOUT_MS,
+    drainTimeout: 0, // `BackPressure` knows about Aedes's answers as well
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
     preConnect(client, packet, done) {
@@ -183,7 +193,7 @@ function createAedes(
       void login(connection, client.id, user, password).then((code) => {
         if (code !== LoginCode.accepted) done(refusal(code), null)
         else if (!connection.signal.aborted) {
-          own?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
+          connected?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
           done(null, true)
         }
       })
@@ -214,29 +224,12 @@ function createAedes(
         return
       }
       const isGranted = accessOf(client).mayReceiveSomeOf(topic)
-      if (isGranted) connectionOf(client)?.subscriptions.add(topic)
+      if (isGranted) connectionOf(client)?.subscriptions.set(topic, subscription.qos)
       done(null, isGranted ? subscription : null)
-    },
-    authorizeForward(client, packet) {
-      if (AEDES_TOPIC.test(packet.topic) || !accessOf(client).mayReceive(packet.topic).isAllowed) return null
-      return own?.mayDeliver(client, packet) === false ? null : packet
     },
   }
   const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
-}
-
-function toInbound(client: Client, connection: Connection, packet: PublishPacket): InboundPublish {
-  const { topic, payload, qos, messageId } = packet
-  return {
-    clientId: client.id,
-    isClean: client.clean,
-    session: client.clean ? `connection ${connection.number}` : `client ${client.id}`,
-    topic,
-    payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
-    qos,
-    packetIdentifier: messageId,
-  }
 }
 
 function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {

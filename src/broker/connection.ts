@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Identity } from '../auth/identity.js'
 import type { Inlet } from './inlet.js'
+import type { Outlet } from './outlet.js'
 import { createTurns, type Turns } from './turns.js'
 
 /** Where a connection comes from. */
@@ -30,12 +31,13 @@ export interface Connection {
   /** Aborted when the connection has closed. */
   readonly signal: AbortSignal
   readonly inlet: Inlet
+  readonly outlet: Outlet
   /** Publishes that access and ingest are not done with. */
   readonly turns: Turns
   /** Publishes that are then stored and delivered. */
   readonly deliveries: Turns
-  /** The filters that were granted to it. */
-  readonly subscriptions: Set<string>
+  /** The filters that were granted to it, with their QoS. */
+  readonly subscriptions: Map<string, 0 | 1 | 2>
   /** Set once the client has logged in. */
   identity: Identity | undefined
   /** When its last message went to ingest, epoch ms; 0: none yet. */
@@ -48,10 +50,16 @@ export interface Connection {
 const CLOSED = 'closed'
 
 /** A connection of which nothing is known yet; `number` is its own. */
-export function createConnection(number: number, stream: Duplex, peer: Peer, inlet: Inlet): Connection {
+export function createConnection(
+  number: number,
+  stream: Duplex,
+  peer: Peer,
+  inlet: Inlet,
+  openOutlet: (connection: Omit<Connection, 'outlet'>) => Outlet,
+): Connection {
   const closed = new AbortController()
   stream.once('close', () => closed.abort(CLOSED))
-  return {
+  const connection: Omit<Connection, 'outlet'> = {
     number,
     stream,
     peer,
@@ -59,9 +67,10 @@ export function createConnection(number: number, stream: Duplex, peer: Peer, inl
     inlet,
     turns: createTurns(),
     deliveries: createTurns(),
-    subscriptions: new Set(),
+    subscriptions: new Map(),
     identity: undefined,
     lastMessageAtMs: 0,
     isFull: false,
   }
+  return Object.assign(connection, { outlet: openOutlet(connection) })
 }

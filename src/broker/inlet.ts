@@ -1,13 +1,16 @@
 import type { Duplex } from 'node:stream'
-import { type BoundaryFault, createPacketBoundary } from '../mqtt/packet-boundary.js'
+import type { PacketFault } from '../mqtt/packet-fault.js'
+import { createPacketIntake } from '../mqtt/packet-intake.js'
 
 /** What stands between a connection's bytes and the broker. */
 export interface Inlet {
   /** Stops reading, or goes on. Calls add up: as many releases as holds let it go on. */
   hold(isHeld: boolean): void
+  /** The CONNECT has had its CONNACK, and what the client has sent behind it may be read. */
+  goOn(): void
   /** Lets the broker read on, although a message that it has read is not done with. */
   readAhead(): void
-  /** Ends the connection when no packet comes for so long; 0: never. A held connection is not judged. */
+  /** Ends the connection when no whole packet comes for so long; 0: never. A held connection is not judged. */
   setSilenceLimit(limitMs: number): void
   /** What was set. */
   readonly silenceLimitMs: number
@@ -15,21 +18,24 @@ export interface Inlet {
   readonly lastReadAtMs: number
 }
 
-/** Why an inlet ended its connection. */
-export type InletFault = BoundaryFault | 'keep alive timeout'
-
 /** How an inlet is to work. */
 export interface InletOptions {
   /** The largest packet let through, fixed header included. */
   readonly maxPacketBytes: number
   /** Told before the stream is destroyed. */
-  readonly onFault: (fault: InletFault) => void
+  readonly onFault: (fault: PacketFault) => void
 }
 
+/** What a CONNECT may have, from someone who has not logged in: one read's worth. */
+const MAX_CONNECT_BYTES = 65_536
+
+const SILENCE: PacketFault = { clause: 'MQTT-3.1.2-24', fault: 'keep alive timeout' }
+
 /**
- * Replaces `stream.read`, by which Aedes takes its bytes on 'readable': a packet that is too large ends the
- * connection when its header is seen, with at most one read's bytes (64 KiB) in memory, and a held stream
- * gives nothing, so that the peer's own window fills.
+ * Replaces `stream.read`, by which Aedes takes its bytes on 'readable': it gets whole packets, all of them
+ * right, and the connection ends when those before a wrong one have had their answers. A held stream gives
+ * nothing, so that the peer's own window fills. What follows the CONNECT stays here until that is answered: of
+ * what came before the CONNACK, Aedes handles some behind what came after it.
  *
  * Aedes reads only when every message but one of what it read before is done with, and 'readable' counts as
  * one done. A message that waits for the database must not keep the client's PINGREQ from being answered,
@@ -37,45 +43,88 @@ export interface InletOptions {
  * counted, and the client is not read again; and its keep alive timer would end a client that is held.
  */
 export function createInlet(stream: Duplex, options: InletOptions): Inlet {
-  const boundary = createPacketBoundary(options.maxPacketBytes)
+  const { maxPacketBytes } = options
+  const intake = createPacketIntake({ maxPacketBytes, maxConnectBytes: MAX_CONNECT_BYTES })
   const read = stream.read.bind(stream)
   let holds = 0
   let announcements = 0
   let silenceLimitMs = 0
   let lastReadAtMs = 0
   let silence: NodeJS.Timeout | undefined
+  let isAnswered = false
+  /** What was read behind the CONNECT. */
+  let rest: Buffer | undefined
+  /** What is to be done instead of reading on. */
+  let end: (() => void) | undefined
 
-  const fail = (fault: InletFault): void => {
+  const fail = (fault: PacketFault): void => {
+    end = () => undefined
     options.onFault(fault)
-    stream.destroy()
+    if (fault.returnCode === undefined) stream.destroy()
+    else stream.end(Buffer.of(0x20, 2, 0, fault.returnCode), () => stream.destroy())
+  }
+
+  const hold = (isHeld: boolean): void => {
+    holds += isHeld ? 1 : -1
+    if (holds > 0) return
+    silence?.refresh()
+    // What came meanwhile was announced already; Aedes reads it at the next announcement.
+    if (!stream.destroyed) stream.emit('readable')
+  }
+
+  /** What came while this process stood still is read after the timers of that time. */
+  const failUnlessHeard = (): void => {
+    const beforeMs = lastReadAtMs
+    setImmediate(() => {
+      const isHeard = holds > 0 || stream.readableLength > 0 || lastReadAtMs !== beforeMs
+      if (isHeard) silence?.refresh()
+      else if (!stream.destroyed) fail(SILENCE)
+    })
   }
 
   const announce = (): void => {
     for (; announcements > 0 && !stream.destroyed; announcements -= 1) stream.emit('readable')
   }
 
-  stream.read = (size?: number): unknown => {
+  const next = (size: number | undefined): Buffer | undefined => {
+    const chunk: unknown = rest ?? read(size)
+    if (!Buffer.isBuffer(chunk)) return undefined
+    if (rest === undefined) lastReadAtMs = Date.now()
+    rest = undefined
+    return chunk
+  }
+
+  stream.read = (size?: number): Buffer | null => {
     if (holds > 0) return null
-    const chunk: unknown = read(size)
-    if (!(chunk instanceof Uint8Array)) return chunk
-    const fault = boundary.inspect(chunk)
-    if (fault === undefined) {
-      silence?.refresh()
-      lastReadAtMs = Date.now()
-      return chunk
+    if (end !== undefined) {
+      end()
+      return null
     }
-    fail(fault)
-    return null
+    const chunk = next(size)
+    if (chunk === undefined) return null
+    const taken = intake.take(chunk)
+    const { packets, fault } = taken
+    if (taken.isEnd) end = () => undefined
+    if (taken.isConnect) {
+      rest = taken.rest
+      holds += 1
+    }
+    if (packets.length === 0) {
+      if (fault !== undefined) fail(fault)
+      return null
+    }
+    if (fault !== undefined) end = () => fail(fault)
+    silence?.refresh()
+    return packets
   }
   stream.once('close', () => clearTimeout(silence))
 
   return {
-    hold(isHeld) {
-      holds += isHeld ? 1 : -1
-      if (holds > 0) return
-      silence?.refresh()
-      // What came meanwhile was announced already; Aedes reads it at the next announcement.
-      if (!stream.destroyed) stream.emit('readable')
+    hold,
+    goOn() {
+      if (isAnswered) return
+      isAnswered = true
+      hold(false)
     },
     readAhead() {
       announcements += 1
@@ -91,10 +140,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     setSilenceLimit(limitMs) {
       silenceLimitMs = limitMs
       if (limitMs === 0 || stream.destroyed) return
-      silence = setTimeout(() => {
-        if (holds === 0) fail('keep alive timeout')
-        else silence?.refresh()
-      }, limitMs)
+      silence = setTimeout(failUnlessHeard, limitMs)
     },
   }
 }

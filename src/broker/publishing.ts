@@ -51,6 +51,8 @@ export interface Publishing {
   ): void
   /** Resolves when every publish that ingest is done with has had its answer. */
   idle(): Promise<void>
+  /** What waits for its sessions to be written is not acknowledged any more. */
+  stop(): void
 }
 
 /** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
@@ -124,7 +126,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     closeWhenFull(connection)
   }
 
-  return { handle, idle: forwarding.idle }
+  return { handle, idle: forwarding.idle, stop: forwarding.stop }
 }
 
 /** Publishes of a client that have not had their answer. */

@@ -52,7 +52,7 @@ function lossOf(
   now: Identity | undefined,
 ): { readonly lost: readonly string[]; readonly reason: string | undefined } {
   if (now === undefined) return { lost: [], reason: 'its login has ended' }
-  const lost = [...subscriptions].filter((filter) => !now.access.mayReceiveSomeOf(filter))
+  const lost = [...subscriptions.keys()].filter((filter) => !now.access.mayReceiveSomeOf(filter))
   if (before.access.isAny && !now.access.isAny) return { lost, reason: 'it may do nothing any more' }
   return { lost, reason: lost.length > 0 ? 'it lost a subscription' : undefined }
 }

@@ -1,17 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { pino } from 'pino'
 import { readAclFile } from '../auth/acl-file.js'
 import { checkAdministratorName, ensureAdministrator } from '../auth/administrator.js'
 import { readPasswordFile } from '../auth/password-file.js'
 import { databaseAddress, describeDatabase } from '../config/database.js'
 import type { Settings } from '../config/options.js'
-import { sessionLimits, sessionsPlace } from '../config/session-settings.js'
+import { describeRedis, sessionsPlace } from '../config/session-settings.js'
 import { ensureCertificates } from '../listen/certificates.js'
 import { type ClientTrust, clientCertificates } from '../listen/client-trust.js'
-import { createTally } from '../metrics/tally.js'
-import { countSavedSessions, describeSessions, openSessions } from '../sessions/open-sessions.js'
+import { checkRedisSessions, countSavedSessions, describeSessions } from '../sessions/open-sessions.js'
 import { openStore } from '../store/open-store.js'
 import type { CliContext } from './cli-context.js'
 import { CommandError } from './run-command.js'
@@ -105,26 +103,21 @@ async function probeDatabase(settings: Settings): Promise<string> {
 async function probeSessions(settings: Settings): Promise<string> {
   const place = sessionsPlace(settings)
   if (place.redisUrl !== undefined) {
-    await probeRedis(settings)
-    return describeSessions(place)
+    const warnings = await probeRedis(place.redisUrl)
+    return [describeSessions(place), ...warnings].join('; ')
   }
   const saved = await countSavedSessions(place)
   return `${describeSessions(place)}, ${saved} sessions`
 }
 
-async function probeRedis(settings: Settings): Promise<void> {
+async function probeRedis(url: string): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(REDIS_WITHIN_MS)
-  const sessions = await openSessions(sessionsPlace(settings), {
-    limits: sessionLimits(settings),
-    tally: createTally(),
-    log: pino({ level: 'silent' }),
-    signal,
-  }).catch((error: unknown) => {
-    if (signal.aborted)
-      throw CommandError.failed('REDIS_URL (not shown): Redis cannot be reached; is it running there?')
-    throw error
-  })
-  await sessions.close()
+  try {
+    return await checkRedisSessions(url, signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw CommandError.failed(`REDIS_URL: ${describeRedis(url)} cannot be reached; is Redis running there?`)
+  }
 }
 
 async function probeCertificates(settings: Settings): Promise<string> {

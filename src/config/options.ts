@@ -176,12 +176,18 @@ export const options = {
     descriptionZh: '可接收的最大 MQTT 报文字节数；超过者在读入之前断开',
   }),
   MAX_QUEUED_MESSAGES: integer(1000, 0, 65_535, {
-    description: 'Messages that wait for a client that is away; beyond that the newest are dropped',
-    descriptionZh: '离线客户端可排队的消息数，超出时丢弃最新的',
+    description:
+      'QoS 1 and 2 messages that wait for a client that is away or behind; beyond that the newest are dropped',
+    descriptionZh: '为离线或跟不上的客户端排队的 QoS 1、2 消息数，超出时丢弃最新的',
   }),
   MAX_INFLIGHT: integer(20, 1, 65_535, {
-    description: 'Unacknowledged messages to a client (not in effect yet)',
-    descriptionZh: '发往一个客户端的未确认消息数（尚未生效）',
+    description: 'QoS 1 and 2 messages that one client may have unacknowledged; further ones wait',
+    descriptionZh: '一个客户端可有多少条未确认的 QoS 1、2 消息，其余排队等待',
+  }),
+  MAX_BUFFERED_BYTES: integer(8_388_608, 65_536, 1_073_741_824, {
+    description:
+      'What may wait in memory for a client that reads too slowly; beyond that the newest messages are dropped',
+    descriptionZh: '为读取过慢的客户端在内存中最多缓存多少字节，超出时丢弃最新的消息',
   }),
   SESSION_EXPIRY_S: integer(604_800, 0, 4_294_967_295, {
     description: 'Seconds after which the session of a client that is away ends',

@@ -1,4 +1,5 @@
 import type { Logger } from '../log/logger.js'
+import type { Tally } from '../metrics/tally.js'
 
 /** What is known of the database from writing to it. */
 export interface Availability {
@@ -13,6 +14,8 @@ export interface Availability {
   /** A write takes too long; it is left to itself, and may end either way. */
   hangs(write: Promise<unknown>): void
   committed(): void
+  /** A write was refused for its content, so others are taken. */
+  refused(): void
   /** The same for a live batch, and how long its oldest message waited. */
   committedLive(waitedMs: number): void
   /** It answers, which is worth an attempt, but may refuse every write. */
@@ -25,7 +28,11 @@ export interface Availability {
 const TELL_EVERY_MS = 10_000
 
 /** `meanwhile` completes the line in the log: what becomes of messages while the database is away. */
-export function createAvailability(log: Logger, meanwhile: string): Availability {
+export function createAvailability(
+  log: Logger,
+  meanwhile: string,
+  tally: Pick<Tally, 'storeFailsSinceMs'>,
+): Availability {
   let awaySinceMs: number | undefined
   let toldAtMs = Number.NEGATIVE_INFINITY
   let isTold = false
@@ -34,6 +41,7 @@ export function createAvailability(log: Logger, meanwhile: string): Availability
   let longestWaitMs = 0
 
   const failed = (error: unknown): void => {
+    tally.storeFailsSinceMs ??= Date.now()
     if (awaySinceMs !== undefined) return
     awaySinceMs = performance.now()
     if (isTold || awaySinceMs - toldAtMs < TELL_EVERY_MS) return
@@ -48,6 +56,7 @@ export function createAvailability(log: Logger, meanwhile: string): Availability
       log.info({ awayMs: Math.round(performance.now() - toldAtMs) }, 'the database takes writes again')
     }
     awaySinceMs = undefined
+    tally.storeFailsSinceMs = undefined
   }
 
   return {
@@ -69,6 +78,9 @@ export function createAvailability(log: Logger, meanwhile: string): Availability
       })
     },
     committed,
+    refused() {
+      tally.storeFailsSinceMs = undefined
+    },
     committedLive(waitedMs) {
       liveCommits += 1
       longestWaitMs = Math.max(longestWaitMs, waitedMs)

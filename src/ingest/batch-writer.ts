@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
-import type { Tally } from '../metrics/tally.js'
+import { countWaiting, type Tally } from '../metrics/tally.js'
 import type { Store } from '../store/store.js'
 import { StoreError } from '../store/store-error.js'
 import type { Accepted } from './accepted.js'
@@ -71,7 +71,10 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
       const outcome = await (hanging ?? tryStore(batch))
       hanging = undefined
       isEnded = await endWith(outcome, batch)
-      if (!isEnded) await pause(retryMs)
+      if (isEnded) continue
+      tally.stuckSinceMs ??= Date.now()
+      if (spool === undefined) tellStuck(outcome)
+      await pause(retryMs)
     }
   }
 
@@ -95,8 +98,10 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
   /** Whether that was the end of the batch. */
   const endWith = async (outcome: Outcome, batch: readonly Accepted[], isLast = true): Promise<boolean> => {
     if (outcome === 'stored') settle(batch)
-    else if (outcome.code === 'STORE_REJECTED') await takeApart(batch, outcome)
-    else if (isLast) availability.failed(outcome)
+    else if (outcome.code === 'STORE_REJECTED') {
+      availability.refused()
+      await takeApart(batch, outcome)
+    } else if (isLast) availability.failed(outcome)
     return outcome === 'stored' || outcome.code === 'STORE_REJECTED'
   }
 
@@ -114,22 +119,34 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     if (spool === undefined) return false
     try {
       if (await spool.append(batch)) {
+        tally.stuckSinceMs = undefined
         for (const accepted of batch) accepted.settle('spooled')
         parts.spooled()
         return true
       }
       if (limit.admit('full') !== undefined) {
         log.error(
-          { messages: tally.spoolMessages, bytes: tally.spoolBytes },
+          { messages: tally.spoolMessages, bytes: tally.spoolBytes, waiting: countWaiting(tally) },
           'the spool is full; nothing is acknowledged until the database is back (SPOOL_MAX_MB bounds it)',
         )
       }
     } catch (error) {
       if (limit.admit('failed') !== undefined) {
-        log.error({ error: String(error) }, 'cannot write to the spool; nothing is acknowledged until it can')
+        log.error(
+          { error: String(error), waiting: countWaiting(tally) },
+          'cannot write to the spool; nothing is acknowledged until it can',
+        )
       }
     }
     return false
+  }
+
+  const tellStuck = (error: Outcome): void => {
+    if (limit.admit('stuck') === undefined) return
+    log.error(
+      { error: String(error), waiting: countWaiting(tally) },
+      'the database does not take messages; nothing is acknowledged until it does',
+    )
   }
 
   const takeApart = async (batch: readonly Accepted[], error: StoreError): Promise<void> => {
@@ -147,6 +164,7 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
 
   const settle = (batch: readonly Accepted[]): void => {
     availability.committedLive(Date.now() - (batch[0]?.receivedAtMs ?? Date.now()))
+    tally.stuckSinceMs = undefined
     tally.batches += 1
     for (const accepted of batch) {
       tally.readings += accepted.report.readings.length

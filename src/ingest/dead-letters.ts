@@ -6,10 +6,10 @@ import type { DeviceMessage } from './accepted.js'
 
 /** Where messages go that the database refuses for what is in them. */
 export interface DeadLetters {
-  /** Resolves when the message is on disk; also, once that is in the log, when it cannot be. */
-  add(message: DeviceMessage, reason: string): Promise<void>
+  /** Resolves with `true` when the message is on disk, and with `false`, once that is in the log, when it cannot be. */
+  add(message: DeviceMessage, reason: string): Promise<boolean>
   /** The same for a row of the spool that cannot be read. */
-  addUnreadable(content: string): Promise<void>
+  addUnreadable(content: string): Promise<boolean>
 }
 
 /** Two such files are kept: tens of thousands of messages, and never a full disk. */
@@ -24,7 +24,7 @@ export function createDeadLetters(
 ): DeadLetters {
   const path = join(folder, 'rejected.ndjson')
   const limit = createRateLimit(MINUTE_MS, 1)
-  let last: Promise<void> = Promise.resolve()
+  let last: Promise<unknown> = Promise.resolve()
 
   const append = async (line: string): Promise<void> => {
     await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -40,15 +40,23 @@ export function createDeadLetters(
     if (isFull) await rename(path, join(folder, 'rejected.1.ndjson'))
   }
 
-  const write = (entry: object): Promise<void> => {
-    const line = `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`
-    last = last
-      .then(() => append(line))
-      .catch((error: unknown) => {
-        if (limit.admit(path) === undefined) return
+  const keep = async (line: string): Promise<boolean> => {
+    try {
+      await append(line)
+      return true
+    } catch (error) {
+      if (limit.admit(path) !== undefined) {
         log.error({ path, error: String(error) }, 'a message that the database refused cannot be kept')
-      })
-    return last
+      }
+      return false
+    }
+  }
+
+  const write = (entry: object): Promise<boolean> => {
+    const line = `${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`
+    const kept = last.then(() => keep(line))
+    last = kept
+    return kept
   }
 
   return {

@@ -96,7 +96,7 @@ export function startReplay(parts: ReplayParts): Replay {
   const remove = async (some: SpooledMessages): Promise<void> => {
     for (const content of some.unreadable) {
       log.error('a damaged row of the spool; it is kept with the messages that the database refused')
-      await parts.deadLetters.addUnreadable(content)
+      if (!(await untilKept(() => parts.deadLetters.addUnreadable(content), signal))) return
     }
     await spool.remove(some)
     if (tally.spoolMessages > 0) return
@@ -160,11 +160,12 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
     atOnce = Math.min(atOnce * 2, maxBatch)
   }
 
-  const refused = async (message: DeviceMessage, error: StoreError): Promise<void> => {
+  const refused = async (message: DeviceMessage, error: StoreError): Promise<boolean> => {
     log.warn({ device: message.device.deviceId, error: error.message }, 'the database refused a message')
-    await parts.deadLetters.add(message, error.message)
+    if (!(await untilKept(() => parts.deadLetters.add(message, error.message), signal))) return false
     tally.replayRefused += 1
     failures = 0
+    return true
   }
 
   /** Whether it is this one message that the database fails on, again and again, while it stores others. */
@@ -185,6 +186,17 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
     retryMs = answers && !isOne ? FIRST_RETRY_MS : Math.min(retryMs * 2, LAST_RETRY_MS)
   }
 
+  /** What follows from a failure; whether the first of `count` messages is done with, as a refused one. */
+  const isRefused = async (first: DeviceMessage, count: number, error: StoreError): Promise<boolean> => {
+    const isContent = error.code === 'STORE_REJECTED'
+    if (isContent) availability.refused()
+    else availability.failed(error)
+    if (count > 1) atOnce = Math.ceil(count / 2)
+    const isDone = count === 1 && (isContent || isToBlame()) && (await refused(first, error))
+    if (!isContent) await waitForStore(count === 1)
+    return isDone
+  }
+
   return {
     /** Calls `began` with every commit, before it is counted; `false`: the stop came first. */
     async write(messages: readonly DeviceMessage[], began: () => void): Promise<boolean> {
@@ -198,20 +210,23 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
           began()
           stored(some)
           from += some.length
-          continue
-        }
-        const isContent = error.code === 'STORE_REJECTED'
-        if (!isContent) availability.failed(error)
-        if (some.length > 1) atOnce = Math.ceil(some.length / 2)
-        else if (first !== undefined && (isContent || isToBlame())) {
-          await refused(first, error)
-          from += 1
-        }
-        if (!isContent) await waitForStore(some.length === 1)
+        } else if (first !== undefined && (await isRefused(first, some.length, error))) from += 1
       }
       return from >= messages.length
     },
   }
+}
+
+/**
+ * What was acknowledged is not given up for want of room: it stays in the spool, and what is behind it too.
+ * `false`: the stop came first.
+ */
+async function untilKept(keep: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    if (await keep()) return true
+    await pause(LAST_RETRY_MS, signal)
+  }
+  return false
 }
 
 async function pause(timeMs: number, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,5 @@
+import { atLatest } from '../clock/clock.js'
+
 /** When something was measured, and whether the device or the server says so. */
 export interface ReportTime {
   /** Epoch milliseconds, whole. */
@@ -17,11 +19,12 @@ const ISO_8601 =
 /**
  * Reads a message's `timestamp`: ISO 8601 (without an offset: in the zone `zoneOffsetMinutes`), or epoch
  * seconds or milliseconds, as a number or as its text. All else means `nowMs`: nothing, an uptime, a date
- * before 2001, and a time over a day ahead.
+ * before 2001, and a time over a day ahead. While our own clock is
+ * not set, a device whose clock is set knows better.
  */
 export function readReportTime(timestamp: unknown, nowMs: number, zoneOffsetMinutes: number): ReportTime {
   const timeMs = toEpochMs(timestamp, zoneOffsetMinutes)
-  if (timeMs === undefined || timeMs < FIRST_DATE_S * 1000 || timeMs > nowMs + DAY_MS) {
+  if (timeMs === undefined || timeMs < FIRST_DATE_S * 1000 || timeMs > atLatest(nowMs, DAY_MS)) {
     return { timeMs: nowMs, clock: 'server' }
   }
   return { timeMs, clock: 'device' }

@@ -38,7 +38,11 @@ export interface Road {
 export function createRoad(parts: RoadParts, signal: AbortSignal): Road {
   const { spool, log } = parts
   const meanwhile = spool === undefined ? 'nothing is acknowledged' : 'messages go to the spool'
-  const shared = { ...parts, availability: createAvailability(log, meanwhile), marks: createLiveMarks() }
+  const shared = {
+    ...parts,
+    availability: createAvailability(log, meanwhile, parts.tally),
+    marks: createLiveMarks(),
+  }
   const replay: Replay | undefined = spool === undefined ? undefined : startReplay({ ...shared, spool })
   let isInHurry = false
   return {

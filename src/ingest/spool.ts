@@ -1,7 +1,6 @@
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
-import type { State, Statement, Value } from '../store/state.js'
-import { StoreError } from '../store/store-error.js'
+import type { State, StateKind, Statement, Value } from '../store/state.js'
 import type { DeviceMessage } from './accepted.js'
 
 /** Messages on disk that wait for the database. Its size is kept in the tally. */
@@ -31,15 +30,18 @@ export interface SpooledMessages {
 
 // A row is a batch: a thousand messages cost one statement. No id is ever used twice, so that a row cannot be
 // taken for another one that was removed.
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS spooled (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    messages INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    received_at INTEGER NOT NULL,
-    content TEXT NOT NULL
-  )`,
-]
+const KIND: StateKind = {
+  holds: 'messages that were acknowledged and are not in the database yet',
+  tables: [
+    `CREATE TABLE IF NOT EXISTS spooled (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      messages INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      received_at INTEGER NOT NULL,
+      content TEXT NOT NULL
+    )`,
+  ],
+}
 
 const NOTHING = { spoolMessages: 0, spoolBytes: 0, spoolOldestMs: undefined } satisfies Partial<Tally>
 
@@ -58,30 +60,14 @@ const MAX_ROWS = 1000
  * @throws StoreError when the file cannot be used or is damaged; the message says what to do.
  */
 export async function openSpool(path: string, maxBytes: number, tally: Tally): Promise<Spool> {
-  const state = await openState(path, TABLES)
+  const state = await openState(path, KIND)
   try {
-    await check(state, path)
     await measure(state, tally)
   } catch (error) {
     await state.close()
     throw error
   }
   return spoolOn(state, maxBytes, tally)
-}
-
-async function check(state: State, path: string): Promise<void> {
-  let found: Value | undefined
-  try {
-    found = (await state.read(query('PRAGMA quick_check(1)')))[0]?.[0]
-  } catch (error) {
-    found = String(error)
-  }
-  if (found === 'ok') return
-  throw new StoreError(
-    'STORE_REJECTED',
-    `${path} is damaged (${String(found)}); it holds messages that were acknowledged and are not in the database ` +
-      'yet: move it away, rescue them from it, and start again',
-  )
 }
 
 async function measure(state: State, tally: Tally): Promise<void> {

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import { atEarliest } from '../clock/clock.js'
 import {
   blocksOf,
   type CertificateFolder,
@@ -128,7 +129,7 @@ async function withAuthority(
   const { makeAuthority, makeKey, toPem } = await import('./issue-certificate.js')
   // A key without its certificate is what a crash between these two files leaves behind.
   const key = pem === undefined ? await makeKey() : parseKey(folder.path, 'ca.key', pem)
-  const made = await makeAuthority(key, options.now ?? new Date()).catch((error: unknown) => {
+  const made = await makeAuthority(key, timeOfMaking(options)).catch((error: unknown) => {
     throw wrong(folder.path, 'ca.key', `cannot sign (${String(error)})`, OWN_PAIR_INSTEAD)
   })
   const withKey = pem === undefined ? await withFile(folder, 'ca.key', toPem(key)) : folder
@@ -140,7 +141,7 @@ async function withServer(
   options: CertificateOptions,
 ): Promise<CertificateFolder> {
   const { issueServer, makeKey, toPem } = await import('./issue-certificate.js')
-  const now = options.now ?? new Date()
+  const now = timeOfMaking(options)
   const authority = authorityOf(folder, now)
   const pem = folder.files['server.key']
   const key = pem === undefined ? await makeKey() : parseKey(folder.path, 'server.key', pem)
@@ -151,6 +152,11 @@ async function withServer(
   })
   const withKey = pem === undefined ? await withFile(folder, 'server.key', toPem(key)) : folder
   return withFile(withKey, 'server.crt', issued)
+}
+
+/** What is made while the clock is not set is to be valid when it is. */
+function timeOfMaking({ now }: CertificateOptions): Date {
+  return now ?? new Date(atEarliest(Date.now()))
 }
 
 function authorityOf({ path, files }: CertificateFolder, now: Date): { certificate: string; key: string } {

@@ -18,7 +18,7 @@ interface Held {
 export function createRateLimit(
   intervalMs: number,
   maxKeys: number,
-  now: () => number = Date.now,
+  now: () => number = () => performance.now(),
 ): RateLimit {
   const keys = new LRUCache<string, Held>({ max: maxKeys })
   return {

@@ -1,22 +1,34 @@
 import type { Logger } from '../log/logger.js'
-import type { Tally } from './tally.js'
+import { countWaiting, type Tally } from './tally.js'
 
 const SUMMARY_INTERVAL_MS = 300_000
 
-/** Writes a summary to the log every 5 minutes until it is stopped. */
+/** Writes a summary to the log every 5 minutes, and a last one when it is stopped. */
 export function startSummary(tally: Tally, log: Logger): { stop(): void } {
-  let before = { receivedAt: tally.received, storedAt: tally.stored, timeMs: Date.now() }
-  const timer = setInterval(() => {
-    log.info(summarize(tally, before, Date.now()), 'summary')
-    before = { receivedAt: tally.received, storedAt: tally.stored, timeMs: Date.now() }
-  }, SUMMARY_INTERVAL_MS)
-  return { stop: () => clearInterval(timer) }
+  const mark = (): SummaryMark => ({
+    receivedAt: tally.received,
+    storedAt: tally.stored,
+    timeMs: performance.now(),
+  })
+  let before = mark()
+  const write = (): void => {
+    log.info(summarize(tally, before, performance.now()), 'summary')
+    before = mark()
+  }
+  const timer = setInterval(write, SUMMARY_INTERVAL_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+      write()
+    },
+  }
 }
 
 /** Where the counts stood at the summary before. */
 export interface SummaryMark {
   readonly receivedAt: number
   readonly storedAt: number
+  /** Of a clock that nobody sets. */
   readonly timeMs: number
 }
 
@@ -29,7 +41,6 @@ export function summarize(
   const seconds = Math.max((nowMs - before.timeMs) / 1000, 0.001)
   const perSecond = (count: number): number => Math.round((count / seconds) * 10) / 10
   const ended = tally.received === 0 ? 1 : (tally.stored + tally.spooled) / tally.received
-  const oldestMs = tally.spoolOldestMs
   return {
     uptimeSeconds: Math.floor(process.uptime()),
     connections: tally.connections,
@@ -46,18 +57,27 @@ export function summarize(
     spool: {
       messages: tally.spoolMessages,
       bytes: tally.spoolBytes,
-      oldestAt: oldestMs === undefined ? null : new Date(oldestMs).toISOString(),
+      oldestAt: toIso(tally.spoolOldestMs),
     },
+    waiting: countWaiting(tally),
+    databaseAwaySince: toIso(tally.storeFailsSinceMs),
+    nothingAcknowledgedSince: toIso(tally.stuckSinceMs),
     rejected: Object.fromEntries(tally.rejected),
     dropped: tally.dropped,
     denied: tally.publishesDenied,
+    protocolErrors: Object.fromEntries(tally.protocolErrors),
     queueDropped: tally.queueDropped,
+    slowDropped: tally.slowDropped,
+    cutOff: Object.fromEntries(tally.cutOff),
     retainedRefused: tally.retainedRefused,
     successRate: `${(ended * 100).toFixed(2)} %`,
-    lastMessageAt:
-      tally.lastReceivedAtMs === undefined ? null : new Date(tally.lastReceivedAtMs).toISOString(),
+    lastMessageAt: toIso(tally.lastReceivedAtMs),
     receivedPerSecond: perSecond(tally.received - before.receivedAt),
     storedPerSecond: perSecond(tally.stored - before.storedAt),
     messagesPerBatch: tally.batches === 0 ? 0 : Math.round((tally.stored / tally.batches) * 10) / 10,
   }
+}
+
+function toIso(timeMs: number | undefined): string | null {
+  return timeMs === undefined ? null : new Date(timeMs).toISOString()
 }

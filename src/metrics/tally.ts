@@ -12,6 +12,10 @@ export interface Tally {
   spoolBytes: number
   /** When the oldest of it was received, epoch ms. */
   spoolOldestMs: number | undefined
+  /** Since when the database takes no writes, epoch ms. */
+  storeFailsSinceMs: number | undefined
+  /** Since when nothing is acknowledged, as neither the database nor the spool takes it, epoch ms. */
+  stuckSinceMs: number | undefined
   /** Messages not stored, by reason. */
   readonly rejected: Map<string, number>
   /** QoS 0 messages that found the queue full: the database could not keep up, and the spool took no more. */
@@ -26,8 +30,14 @@ export interface Tally {
   connectionsRefused: number
   loginsFailed: number
   publishesDenied: number
-  /** Messages that found the queue of an absent client full. */
+  /** Connections that ended for what their clients sent, by the clause of MQTT 3.1.1 that forbids it. */
+  readonly protocolErrors: Map<string, number>
+  /** Messages of QoS 1 and 2 that found the queue of their subscriber full. */
   queueDropped: number
+  /** Messages of QoS 0 whose subscriber did not read as fast as they came. */
+  slowDropped: number
+  /** Connections that were ended for what their clients did not take, by cause. */
+  readonly cutOff: Map<string, number>
   /** Retained messages delivered and not kept, for want of room. */
   retainedRefused: number
   /** Devices with a connection of their own now. */
@@ -47,6 +57,8 @@ export function createTally(): Tally {
     spoolMessages: 0,
     spoolBytes: 0,
     spoolOldestMs: undefined,
+    storeFailsSinceMs: undefined,
+    stuckSinceMs: undefined,
     rejected: new Map(),
     dropped: 0,
     readings: 0,
@@ -57,11 +69,21 @@ export function createTally(): Tally {
     connectionsRefused: 0,
     loginsFailed: 0,
     publishesDenied: 0,
+    protocolErrors: new Map(),
     queueDropped: 0,
+    slowDropped: 0,
+    cutOff: new Map(),
     retainedRefused: 0,
     devicesConnected: 0,
     wentOffline: new Map(),
   }
+}
+
+/** Messages on device topics that have not ended yet: they wait in memory, unacknowledged. */
+export function countWaiting({ received, stored, spooled, dropped, rejected }: Tally): number {
+  let refused = 0
+  for (const count of rejected.values()) refused += count
+  return received - stored - spooled - dropped - refused
 }
 
 /** Adds one to the count of a reason. */

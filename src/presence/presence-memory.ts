@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import { openState } from '../store/open-state.js'
-import type { State, Statement } from '../store/state.js'
+import type { State, StateKind, Statement } from '../store/state.js'
 
 /** Which devices the database may have online because of this server: what a crash would leave behind. */
 export interface PresenceMemory {
@@ -19,16 +19,19 @@ export interface PresenceMemory {
   close(): Promise<void>
 }
 
-const TABLES = [
-  'CREATE TABLE IF NOT EXISTS connected (device_id INTEGER PRIMARY KEY, silence_limit_ms INTEGER NOT NULL)',
-]
+const KIND: StateKind = {
+  holds: 'which devices were connected',
+  tables: [
+    'CREATE TABLE IF NOT EXISTS connected (device_id INTEGER PRIMARY KEY, silence_limit_ms INTEGER NOT NULL)',
+  ],
+}
 
 const MINUTE_MS = 60_000
 
 /** Opens `presence.db` and `presence.alive` in `folder`; goes on without them where they cannot be used. */
 export async function openPresenceMemory(folder: string, log: Logger): Promise<PresenceMemory> {
   try {
-    const state = await openState(join(folder, 'presence.db'), TABLES)
+    const state = await openState(join(folder, 'presence.db'), KIND)
     try {
       return await memoryOn(state, await openAlive(join(folder, 'presence.alive')), log)
     } catch (error) {

@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
-import { openDiskSessions, type SessionLimits } from './disk/disk-sessions.js'
-import { sessionTables } from './disk/session-file.js'
+import { openDiskSessions } from './disk/disk-sessions.js'
+import { SESSION_FILE } from './disk/session-file.js'
+import type { SessionLimits } from './session-limits.js'
 import type { Sessions } from './sessions.js'
 
 /** Where sessions are to be. */
@@ -31,7 +32,17 @@ export interface SessionsOptions {
 export async function openSessions(place: SessionsPlace, options: SessionsOptions): Promise<Sessions> {
   if (place.redisUrl === undefined) return openDiskSessions({ path: statePath(place), ...options })
   const { openRedisSessions } = await import('./redis/redis-sessions.js') // loads only where it is used
-  return openRedisSessions(place.redisUrl, options.log, options.signal)
+  return openRedisSessions({ url: place.redisUrl, ...options })
+}
+
+/**
+ * What a server would warn of with this Redis; rejects when it would not start.
+ *
+ * @throws ConfigError, see `openRedisSessions`.
+ */
+export async function checkRedisSessions(redisUrl: string, signal: AbortSignal): Promise<readonly string[]> {
+  const { checkRedis } = await import('./redis/connect-redis.js')
+  return checkRedis(redisUrl, signal)
 }
 
 /** Where sessions are, for people. */
@@ -41,7 +52,7 @@ export function describeSessions(place: SessionsPlace): string {
 
 /** How many sessions the state file holds, also while a server runs on it. */
 export async function countSavedSessions(place: SessionsPlace): Promise<number> {
-  const state = await openState(statePath(place), sessionTables, { isShared: true })
+  const state = await openState(statePath(place), SESSION_FILE, { isShared: true })
   try {
     const [row] = await state.read({ sql: 'SELECT count(*) FROM session', args: [] })
     return Number(row?.[0] ?? 0)

@@ -1,10 +1,10 @@
 import type { Outbox } from './disk/outbox.js'
-import type { SavedWill } from './disk/session-file.js'
+import type { SavedPublish, SavedWill } from './disk/session-file.js'
 
 /** Where subscriptions, queued messages, retained messages and wills are kept. */
 export interface Sessions {
   /** What Aedes takes as `persistence` (the interface of aedes-persistence 11). */
-  readonly persistence: object
+  readonly persistence: AedesPersistence
   /** What Aedes takes as `mq`; its own emitter where absent. */
   readonly emitter?: object
   /**
@@ -14,29 +14,49 @@ export interface Sessions {
   isReceived(clientId: string, packetIdentifier: number): Promise<boolean>
   /** Takes filters that a client may not have any more out of its session, so that no more is queued for it. */
   unsubscribe(clientId: string, filters: readonly string[]): Promise<void>
+  /**
+   * What waits for a client whose session is not a clean one, for its connection to take. `wake` is called when
+   * there is more of which the connection was not told.
+   */
+  backlog(client: AttachedClient, wake: () => void): Backlog
   /** Where several instances serve one set of sessions: the client ids that any of them has. */
   readonly clientIds?: SharedClientIds
   /** Where this process alone has the sessions; elsewhere Aedes does with `persistence` what this does. */
   readonly own?: OwnSessions
-  /** Whether the place can be reached. */
-  isReady(): boolean
+  /** Where several instances have them. */
+  readonly shared?: SharedSessions
+  /** Whether the place can be reached, and takes what changes. */
+  isReady(): boolean | Promise<boolean>
   close(): Promise<void>
 }
 
-/** Sessions of this process alone. */
-export interface OwnSessions {
-  /** Keeps what is to be delivered. */
-  readonly outbox: Outbox
+/** What sessions want to know of connections. */
+export interface ConnectedSessions {
   /** A client is logged in; `mayPublish` decides on its will. Aedes has its object for it until it is gone. */
   attach(client: AttachedClient, mayPublish: (topic: string) => boolean): void
   /** The connection of that client has ended. */
   detach(client: AttachedClient): void
-  /** Whether a message is to reach a connection at once; `false`: it has it from its queue. */
-  mayDeliver(client: AttachedClient, packet: DeliveredPacket): boolean
+}
+
+/** Sessions of this process alone. */
+export interface OwnSessions extends ConnectedSessions {
+  /** Keeps what is to be delivered. */
+  readonly outbox: Outbox
   /** Wills of clients whose connections ended with the process before. */
   readonly leftWills: readonly SavedWill[]
   /** Forgets one of these, which is published. */
   forget(will: SavedWill): Promise<void>
+}
+
+/** Sessions of several instances. */
+export interface SharedSessions extends ConnectedSessions {
+  /** Has the wills of clients of instances that have died published; each is to be told when it is. */
+  watchWills(publish: (will: SharedWill, published: () => void) => void): void
+}
+
+/** A will that its client may publish. */
+export interface SharedWill extends SavedPublish {
+  readonly retain: boolean
 }
 
 /** One connection of a client, as the same object throughout. */
@@ -46,11 +66,61 @@ export interface AttachedClient {
   readonly clean: boolean
 }
 
-/** A message by the number that the broker gave it; with a packet identifier when it comes from a queue. */
-export interface DeliveredPacket {
-  readonly brokerId?: string
-  readonly brokerCounter?: number
-  readonly messageId?: number | undefined
+/** The part of Aedes's persistence by which it tells of acknowledgements. */
+export interface AedesPersistence {
+  /** Aedes calls it for each PUBACK and PUBCOMP of any client, with the client itself. */
+  outgoingClearMessageId(
+    client: AttachedClient,
+    packet: { readonly messageId?: number | undefined },
+  ): Promise<unknown>
+}
+
+/** What waits at QoS 1 and 2 for one connection of a client whose session is not a clean one. */
+export interface Backlog {
+  /**
+   * Whether it has this message, by the number that the broker gave it, or had it, for a subscription of this QoS:
+   * the connection has it from here.
+   */
+  holds(packet: Stamped, granted: 0 | 1 | 2): boolean
+  /**
+   * Takes what waits, oldest first and at most `count`, to be sent at once: what was sent before comes with its
+   * packet identifier [MQTT-4.4.0-1]. Rejects when that cannot be recorded; the connection is to end then.
+   */
+  take(count: number, identifiers: PacketIdentifiers): readonly Outgoing[] | Promise<readonly Outgoing[]>
+  /** Forgets what was taken and is not to be sent. */
+  discard(packetIdentifier: number): Promise<unknown>
+  /** Whether a message that was sent on an earlier connection has this identifier. */
+  reserves(packetIdentifier: number): boolean
+}
+
+/** A message by the number that the broker gave it. */
+export interface Stamped {
+  readonly brokerId?: string | undefined
+  readonly brokerCounter?: number | undefined
+}
+
+/** What is to be sent of a message. */
+export interface LiveMessage {
+  readonly topic: string
+  readonly payload: Buffer | string
+  readonly qos: 0 | 1 | 2
+}
+
+/** A message on its way to a client, or the PUBREL of one that the client has. */
+export type Outgoing =
+  | (LiveMessage & {
+      readonly cmd: 'publish'
+      readonly isRepeated: boolean
+      readonly packetIdentifier: number
+    })
+  | { readonly cmd: 'pubrel'; readonly packetIdentifier: number }
+
+/** The packet identifiers of one connection; never one twice that is in use [MQTT-2.3.1-2]. */
+export interface PacketIdentifiers {
+  /** A free one, in use from now on; `undefined`: there is none. */
+  take(): number | undefined
+  /** Takes a given one; `false`: it is in use. */
+  claim(packetIdentifier: number): boolean
 }
 
 /** Client ids as several instances see them. */

@@ -7,6 +7,14 @@ export interface Statement {
   readonly args: readonly Value[]
 }
 
+/** What a state file is for. */
+export interface StateKind {
+  /** What is lost with it, for people. */
+  readonly holds: string
+  /** These change nothing where they were carried out before (`CREATE TABLE IF NOT EXISTS`). */
+  readonly tables: readonly string[]
+}
+
 /**
  * What this process has to remember over its end, beside what goes to the database: an embedded SQLite file of
  * its own, with tables of whoever uses it. Every method rejects with a `StoreError`: STORE_UNAVAILABLE for a
@@ -21,8 +29,11 @@ export interface State {
   write(statements: readonly Statement[]): Promise<void>
   /** The rows that a statement yields, after all that was written before. */
   read(statement: Statement): Promise<readonly (readonly Value[])[]>
-  /** Gives the room of what was deleted back to the disk; until then it is kept for what comes. */
-  shrink(): Promise<void>
+  /**
+   * Gives the room of what was deleted back to the disk, `mostPages` of 4 KiB at the most; until then it is kept
+   * for what comes.
+   */
+  shrink(mostPages?: number): Promise<void>
   /** Commits what was written, and closes the file. */
   close(): Promise<void>
 }

@@ -29,6 +29,9 @@ export interface Store {
   /** The devices that are online by `is_online` although they were not seen since `beforeMs` (epoch ms). */
   findSilent(beforeMs: number): Promise<readonly number[]>
 
+  /** The newest `last_seen` of all devices, epoch ms; `undefined` where none was seen. */
+  newestSeen(): Promise<number | undefined>
+
   /** The device whose `uuid` or `device_id` is `name`, to the letter; a `uuid` goes before a `device_id`. */
   findDevice(name: string): Promise<Device | undefined>
 

@@ -1,29 +1,10 @@
-import { connect, connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { damselfly } from '../support/command.js'
 import { freePort } from '../support/free-port.js'
 import { startRedis } from '../support/redis.js'
-import { ADMINISTRATOR, type Server, spawnServer, startServer } from '../support/server.js'
+import { spawnServer, startServer } from '../support/server.js'
+import { comingTo, connectTo, messages, readyz } from '../support/server-clients.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-
-async function connectTo(server: Server, options: IClientOptions = {}): Promise<MqttClient> {
-  const url = `mqtt://127.0.0.1:${server.port('mqtt')}`
-  const client = await connectAsync(url, { ...ADMINISTRATOR, reconnectPeriod: 0, ...options }, false)
-  onTestFinished(() => void client.end(true))
-  return client
-}
-
-/** Resolves with the payloads of the next `count` messages. */
-const messages = (client: MqttClient, count: number): Promise<string[]> =>
-  new Promise((resolve) => {
-    const payloads: string[] = []
-    client.on('message', (_topic, payload) => {
-      payloads.push(payload.toString())
-      if (payloads.length === count) resolve(payloads)
-    })
-  })
-
-const readyz = (server: Server): Promise<Response> => fetch(`http://127.0.0.1:${server.port('http')}/readyz`)
 
 const isAway = ({ msg }: { msg: string }): boolean => msg.startsWith('Redis cannot be reached')
 
@@ -54,9 +35,7 @@ describe('Two servers on one Redis', () => {
     await before.subscribeAsync('queue', { qos: 1 })
     await before.endAsync()
     for (const payload of ['a', 'b', 'c']) await here.publishAsync('queue', payload, { qos: 2 })
-    const url = `mqtt://127.0.0.1:${two.port('mqtt')}`
-    const back = connect(url, { ...ADMINISTRATOR, ...session, reconnectPeriod: 0 })
-    onTestFinished(() => void back.end(true))
+    const back = comingTo(two, session)
     expect(await messages(back, 3)).toEqual(['a', 'b', 'c'])
 
     const takenOver = new Promise<void>((resolve) => back.once('close', resolve))
@@ -76,9 +55,7 @@ describe('Redis', () => {
     await before.endAsync()
     const sender = await connectTo(server)
     for (const topic of ['a', 'b', 'c']) await sender.publishAsync(topic, topic, { qos: 2 })
-    const url = `mqtt://127.0.0.1:${server.port('mqtt')}`
-    const back = connect(url, { ...ADMINISTRATOR, ...session, reconnectPeriod: 0 })
-    onTestFinished(() => void back.end(true))
+    const back = comingTo(server, session)
     expect(await messages(back, 3)).toEqual(['a', 'b', 'c'])
   })
 
@@ -137,4 +114,20 @@ describe('Redis', () => {
     server.kill('SIGTERM')
     expect(await server.ended).toBe(0)
   })
+
+  it('that stands still, with its connections open, is away like one that has ended', async () => {
+    const redis = await startRedis()
+    const server = await startServer({ REDIS_URL: redis.url, HTTP_PORT: '0' })
+    const client = await connectTo(server)
+    await client.subscribeAsync('a', { qos: 1 })
+    redis.hang(true)
+    const got = messages(client, 1)
+    const acknowledged = client.publishAsync('a', 'after all', { qos: 1 })
+    while ((await readyz(server)).status !== 503);
+    await expect(connectTo(server)).rejects.toMatchObject({ code: 3 })
+    redis.hang(false)
+    while ((await readyz(server)).status !== 200);
+    await acknowledged
+    expect(await got).toEqual(['after all'])
+  }, 60_000)
 })

@@ -6,6 +6,7 @@ import { listenTcp } from '#src/listen/tcp.js'
 import { summarize } from '#src/metrics/summary.js'
 import { createTally } from '#src/metrics/tally.js'
 import { authenticatorWith, passwordsOf, rulesOf } from '../support/authenticator.js'
+import { testDelivery } from '../support/broker.js'
 import { addDevice } from '../support/command.js'
 import { folderWithUsers } from '../support/config-folder.js'
 import { connectRaw, type RawClient } from '../support/raw-client.js'
@@ -42,6 +43,7 @@ async function startLogged() {
     presence: { begin: () => () => undefined },
     tally,
     log,
+    delivery: testDelivery,
     maxPacketBytes: 1_048_576,
     maxKeepAliveSeconds: 65_535,
   })

@@ -1,16 +1,21 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { generate } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createInlet } from '#src/broker/inlet.js'
 
-/** A publish of this many bytes, header included: fewer than 16,384. */
+const CONNECT = generate({ cmd: 'connect', protocolId: 'MQTT', clientId: 'c', clean: true, keepalive: 0 })
+
+/** A publish to `a` of this many bytes, header included: fewer than 16,384. */
 function packet(bytes: number): Buffer {
   const length = bytes - 3
-  return Buffer.concat([Buffer.from([0x30, (length % 128) | 128, length >> 7]), Buffer.alloc(length)])
+  const topic = [0, 1, 0x61]
+  const header = [0x30, (length % 128) | 128, length >> 7, ...topic]
+  return Buffer.concat([Buffer.from(header), Buffer.alloc(bytes - header.length)])
 }
 
 /** Two ends of a TCP connection; what arrives at `ours` is read on 'readable', as Aedes does it. */
-async function socketPair(maxPacketBytes: number) {
+async function rawPair(maxPacketBytes: number) {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -24,7 +29,7 @@ async function socketPair(maxPacketBytes: number) {
     server.close()
   })
   const faults: string[] = []
-  const inlet = createInlet(ours, { maxPacketBytes, onFault: (fault) => faults.push(fault) })
+  const inlet = createInlet(ours, { maxPacketBytes, onFault: ({ fault }) => faults.push(fault) })
   const watchers = new Set<() => void>()
   let readBytes = 0
   ours.on('readable', () => {
@@ -44,6 +49,19 @@ async function socketPair(maxPacketBytes: number) {
       watch()
     })
   return { ours, theirs, inlet, faults, untilRead, readBytes: () => readBytes }
+}
+
+/** The same after a CONNECT that was answered, whose bytes are not counted. */
+async function socketPair(maxPacketBytes: number) {
+  const pair = await rawPair(maxPacketBytes)
+  pair.theirs.write(CONNECT)
+  await pair.untilRead(CONNECT.length)
+  pair.inlet.goOn()
+  return {
+    ...pair,
+    untilRead: (bytes: number) => pair.untilRead(CONNECT.length + bytes),
+    readBytes: () => pair.readBytes() - CONNECT.length,
+  }
 }
 
 describe('An inlet', () => {
@@ -73,6 +91,44 @@ describe('An inlet', () => {
     theirs.write(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff]))
     await closed
     expect(faults).toEqual(['malformed remaining length'])
+  })
+
+  it('gives what came before a wrong packet, and ends the connection at the next read', async () => {
+    const { ours, theirs, faults, untilRead, readBytes } = await socketPair(1000)
+    const closed = once(theirs, 'close')
+    theirs.write(Buffer.concat([packet(100), Buffer.from([0x40, 2, 0, 0]), packet(100)]))
+    await untilRead(100)
+    expect(faults).toEqual([])
+    ours.emit('readable')
+    await closed
+    expect(faults).toEqual(['packet identifier 0'])
+    expect(readBytes()).toBe(100)
+  })
+
+  it('answers a protocol level that is not spoken before it ends the connection [MQTT-3.1.2-2]', async () => {
+    const { theirs, faults, readBytes } = await rawPair(1000)
+    const answer: Buffer[] = []
+    theirs.on('data', (chunk) => answer.push(chunk))
+    const closed = once(theirs, 'close')
+    const connect = Buffer.from(CONNECT)
+    connect[8] = 5
+    theirs.write(connect)
+    await closed
+    expect(Buffer.concat(answer)).toEqual(Buffer.of(0x20, 2, 0, 1))
+    expect(faults).toEqual(['an unacceptable protocol level'])
+    expect(readBytes()).toBe(0)
+  })
+
+  it('keeps what follows the CONNECT until that has been answered', async () => {
+    const { theirs, inlet, untilRead, readBytes } = await rawPair(1000)
+    theirs.write(Buffer.concat([CONNECT, packet(100)]))
+    await untilRead(CONNECT.length)
+    expect(readBytes()).toBe(CONNECT.length)
+    inlet.goOn()
+    await untilRead(CONNECT.length + 100)
+    inlet.goOn() // means nothing any more
+    theirs.write(packet(100))
+    await untilRead(CONNECT.length + 200)
   })
 
   it('that is held gives nothing, fills the window of the peer, and goes on where it was', async () => {
@@ -145,6 +201,18 @@ describe('An inlet', () => {
     held.inlet.hold(false)
     await heldClosed
     expect(held.faults).toEqual(['keep alive timeout'])
+  })
+
+  it('[MQTT-3.1.2-24] counts whole packets, not bytes', async () => {
+    const { ours, theirs, inlet, faults } = await socketPair(100_000)
+    inlet.setSilenceLimit(200)
+    const closed = once(ours, 'close')
+    const bytes = packet(10_000)
+    let sent = 0
+    const drip = setInterval(() => theirs.write(bytes.subarray(sent, ++sent)), 5)
+    await closed
+    clearInterval(drip)
+    expect(faults).toEqual(['keep alive timeout'])
   })
 
   it('reads ahead once for each time that it is told to, and not at once', async () => {

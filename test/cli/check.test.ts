@@ -77,7 +77,7 @@ describe('damselfly check', () => {
     expect(report(outcome.stdout)).toEqual({
       listeners: expect.stringMatching(/^WRONG: .*all off/),
       database: expect.stringMatching(/^WRONG: STORE_UNAVAILABLE: .*127\.0\.0\.1/),
-      sessions: expect.stringMatching(/^WRONG: REDIS_URL \(not shown\)/),
+      sessions: expect.stringMatching(/^WRONG: REDIS_URL: redis:\/\/127.0.0.1:1 cannot be reached/),
       certificates: expect.stringMatching(/^WRONG: CERTIFICATE_FILE: .*server\.crt/),
       passwords: expect.stringMatching(/^WRONG: PASSWORD_FILE: .*passwd/),
       rules: expect.stringMatching(/^WRONG: ACL_FILE: .*acl\.conf line 1/),
@@ -99,7 +99,7 @@ describe('damselfly check', () => {
     })
     expect(report(alone.stdout)).toMatchObject({
       passwords: expect.stringMatching(/^WRONG: CONFIG_CONFLICT: MQTT_PASSWORD is set without MQTT_USERNAME/),
-      sessions: expect.stringMatching(/^WRONG: CONFIG_VALUE: REDIS_URL \(not shown\)/),
+      sessions: expect.stringMatching(/^WRONG: CONFIG_VALUE: REDIS_URL: redis:\/\/127/),
     })
     const unknown = await damselfly(folder, ['check'], { MQTT_USERNAME: 'ann' })
     expect(unknown.code).toBe(1)

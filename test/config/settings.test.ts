@@ -140,6 +140,7 @@ const cases: { readonly [Name in SettingName]: Case<Settings[Name]> } = {
   MAX_PACKET_BYTES: integer(1_048_576, 64, 268_435_460),
   MAX_QUEUED_MESSAGES: integer(1000, 0, 65_535),
   MAX_INFLIGHT: integer(20, 1, 65_535),
+  MAX_BUFFERED_BYTES: integer(8_388_608, 65_536, 1_073_741_824),
   SESSION_EXPIRY_S: integer(604_800, 0, 4_294_967_295),
   MAX_RETAINED_MESSAGES: integer(100_000, 0, 10_000_000),
   MAX_RETAINED_MB: integer(64, 0, 65_536),

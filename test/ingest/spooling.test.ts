@@ -58,8 +58,8 @@ async function bench(): Promise<Bench> {
         store: { ...store, write: (batch) => write(batch, store.write) },
         spool,
         deadLetters: {
-          add: async (message, reason) => void rejected.push({ message, reason }),
-          addUnreadable: async () => undefined,
+          add: async (message, reason) => rejected.push({ message, reason }) > 0,
+          addUnreadable: async () => true,
         },
         directory: createDeviceDirectory(store, 10),
         tally,
@@ -159,14 +159,14 @@ test('the spool rests while live messages wait for long, and has its turn all th
     },
     spool,
     availability: {
-      ...createAvailability(log, ''),
+      ...createAvailability(log, '', tally),
       takeLongestWaitMs() {
         looks.push('look')
         return waitMs
       },
     },
     marks: createLiveMarks(),
-    deadLetters: { add: async () => undefined, addUnreadable: async () => undefined },
+    deadLetters: { add: async () => true, addUnreadable: async () => true },
     keepsHistory: true,
     maxBatch: 1,
     tally,
@@ -285,6 +285,30 @@ test('a refused message is found in a batch from the spool, and the others are s
   expect(rejected[0]?.reason).toContain('refused for this test')
   expect(tally).toMatchObject({ replayed: 98, replayRefused: 2 })
   expect(await query(HISTORY)).toHaveLength(98)
+})
+
+test('a refused message stays in the spool until it is kept elsewhere', async () => {
+  const { start, spool, tally, devices } = await bench()
+  await spool.append([spooled(devices[0], 13, Date.now())])
+  let attempts = 0
+  start(
+    async () => {
+      throw new StoreError('STORE_REJECTED', 'refused for this test')
+    },
+    {
+      deadLetters: {
+        addUnreadable: async () => true,
+        async add() {
+          attempts += 1
+          if (attempts === 2) expect(tally).toMatchObject({ spoolMessages: 1, replayRefused: 0 })
+          return attempts === 2
+        },
+      },
+    },
+  )
+  await until(() => tally.spoolMessages === 0)
+  expect(attempts).toBe(2)
+  expect(tally.replayRefused).toBe(1)
 })
 
 test('a disk that refuses: nothing is acknowledged until database or disk take it', async () => {

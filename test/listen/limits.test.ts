@@ -10,6 +10,7 @@ import { connectAsync, type MqttClient } from 'mqtt'
 import { generate, parser } from 'mqtt-packet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createWebSocketStream, WebSocket } from 'ws'
+import { highestMiB } from '../support/memory.js'
 import { ADMINISTRATOR, type Server, startServer } from '../support/server.js'
 
 const SCHEMES = ['mqtt', 'mqtts', 'ws', 'wss'] as const
@@ -68,12 +69,6 @@ async function logIn(stream: Duplex, clientId = 'raw'): Promise<void> {
   await once(stream.resume(), 'data')
 }
 
-/** The most memory that a process has had in RAM, in MB. */
-async function peakMegabytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
-}
-
 describe('MAX_PACKET_BYTES', () => {
   const MAX = 65_536
   const limited = { ...everyListener, MAX_PACKET_BYTES: `${MAX}` }
@@ -115,10 +110,10 @@ describe('MAX_PACKET_BYTES', () => {
       return sent
     }
     for (const scheme of SCHEMES) await flood(scheme)
-    const before = await peakMegabytes(server.pid)
+    const before = await highestMiB(server.pid)
     for (const scheme of SCHEMES) expect(await flood(scheme), scheme).toBeLessThan(100_000_000)
-    expect((await peakMegabytes(server.pid)) - before).toBeLessThan(16)
-    const faults = server.log.filter(({ fault }) => fault === 'packet too large')
+    expect((await highestMiB(server.pid)) - before).toBeLessThan(16)
+    const faults = server.log.filter(({ fault }) => fault === 'packet too large [MAX_PACKET_BYTES]')
     expect(faults.map(({ transport }) => transport)).toEqual(['tcp', 'tls', 'ws', 'wss'])
   })
 
@@ -130,7 +125,9 @@ describe('MAX_PACKET_BYTES', () => {
       stream.write(Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0x01]))
       await closed
     }
-    const faults = server.log.filter(({ fault }) => fault === 'malformed remaining length')
+    const faults = server.log.filter(
+      ({ fault }) => fault === 'malformed remaining length [MQTT 3.1.1, 2.2.3]',
+    )
     expect(faults).toMatchObject([{ transport: 'tcp', address: '127.0.0.1' }]) // once a minute for an address
   })
 })
@@ -175,7 +172,7 @@ describe('A client that sends more than the database takes', () => {
         stream.on('data', (chunk: Buffer) => parse.parse(chunk))
       })
       const payload = `{"temperature":21.5}${' '.repeat(20_000)}`
-      const before = await peakMegabytes(server.pid)
+      const before = await highestMiB(server.pid)
       const lock = await database.transaction('write')
       let taken = 0
       for (let messageId = 1; messageId <= COUNT; messageId += 1) {
@@ -193,7 +190,7 @@ describe('A client that sends more than the database takes', () => {
         await bystander.publishAsync('other', 'x', { qos: 1 })
       }
       expect(taken).toBeLessThan(COUNT * 0.6)
-      expect((await peakMegabytes(server.pid)) - before).toBeLessThan(80)
+      expect((await highestMiB(server.pid)) - before).toBeLessThan(80)
       await lock.rollback()
       await acknowledged
     },

@@ -18,6 +18,8 @@ describe('The summary', () => {
       spoolMessages: 39,
       spoolBytes: 9000,
       spoolOldestMs: Date.parse('2026-11-22T06:29:00Z'),
+      storeFailsSinceMs: Date.parse('2026-11-22T06:28:00Z'),
+      stuckSinceMs: Date.parse('2026-11-22T06:31:00Z'),
       dropped: 3,
       batches: 100,
       connections: 5,
@@ -25,13 +27,16 @@ describe('The summary', () => {
       connectionsRefused: 2,
       loginsFailed: 1,
       publishesDenied: 4,
+      protocolErrors: new Map([['MQTT-3.1.0-2', 2]]),
       queueDropped: 6,
+      slowDropped: 8,
       retainedRefused: 7,
       devicesConnected: 3,
       lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
     })
     for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
     for (const cause of ['disconnected', 'disconnected', 'silent']) countReason(tally.wentOffline, cause)
+    countReason(tally.cutOff, 'took nothing')
     const before = { receivedAt: 500, storedAt: 400, timeMs: 0 }
     expect(summarize(tally, before, 5 * MINUTE_MS)).toEqual({
       uptimeSeconds: expect.any(Number),
@@ -47,10 +52,16 @@ describe('The summary', () => {
       replayed: 50,
       replayRefused: 1,
       spool: { messages: 39, bytes: 9000, oldestAt: '2026-11-22T06:29:00.000Z' },
+      waiting: 4,
+      databaseAwaySince: '2026-11-22T06:28:00.000Z',
+      nothingAcknowledgedSince: '2026-11-22T06:31:00.000Z',
       rejected: { 'bad json': 2, 'no sensor': 1 },
       dropped: 3,
       denied: 4,
+      protocolErrors: { 'MQTT-3.1.0-2': 2 },
       queueDropped: 6,
+      slowDropped: 8,
+      cutOff: { 'took nothing': 1 },
       retainedRefused: 7,
       successRate: '99.50 %',
       lastMessageAt: '2026-11-22T06:30:00.000Z',
@@ -73,7 +84,7 @@ describe('The summary', () => {
     })
   })
 
-  it('is logged every 5 minutes with the rates since the one before, until it is stopped', () => {
+  it('is logged every 5 minutes with the rates since the one before, and once more when it is stopped', () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const sink = new PassThrough()
@@ -94,6 +105,7 @@ describe('The summary', () => {
     vi.advanceTimersByTime(5 * MINUTE_MS)
     expect(lines()).toMatchObject([{ received: 900, receivedPerSecond: 2, storedPerSecond: 0 }])
     summary.stop()
+    expect(lines()).toMatchObject([{ msg: 'summary', received: 900 }])
     vi.advanceTimersByTime(60 * MINUTE_MS)
     expect(lines()).toEqual([])
   })

@@ -32,6 +32,7 @@ test.each(['mysql', 'sqlite'] as const)(
     const walked = createSignal()
     const keeper = startHistoryKeeper(
       {
+        newestSeen: store.newestSeen,
         async pruneHistory(beforeMs, limit, cursor) {
           const step = await store.pruneHistory(beforeMs, limit, cursor)
           if (step.cursor === undefined) walked.give()

@@ -116,6 +116,18 @@ test('A row that no packet can take is rejected, not tried for ever', async () =
   await store.write(report(device, 'light', 1, nowMs))
 })
 
+test('A server whose packets are too small for any message is to blame, and the message is not', async () => {
+  const other = await database.open()
+  onTestFinished(other.close)
+  const device = await addAnyDevice(other)
+  await database.query(`SET GLOBAL max_allowed_packet = 2048; ${KILL_ALL}`)
+  await other.ping().catch(() => {}) // learns that its connections are gone
+  const small = await other.write(report(device, 'light', 1, nowMs)).catch((error: unknown) => error)
+  await database.query(`SET GLOBAL max_allowed_packet = ${MAX_PACKET_BYTES}; ${KILL_ALL}`)
+  expect(small).toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringContaining('2048') })
+  await store.ping().catch(() => {}) // so does the store of the other tests
+})
+
 test('A server that closes the connections is unavailable once at most, and one that is gone until it is back', async () => {
   const device = await addAnyDevice(store)
   await database.query(KILL_ALL)

@@ -5,13 +5,15 @@ import type { Outcome } from './run.js'
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname
 
-/** Runs `damselfly …` as a process of its own in `folder`, with these settings and no others. */
+/** Runs `damselfly …` as a process of its own in `folder`, with these settings and no others, behind the words of `before`. */
 export async function damselfly(
   folder: string,
   argv: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  before: readonly string[] = [],
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
+  const [program = process.execPath, ...words] = [...before, process.execPath, MAIN, ...argv]
+  const child = spawn(program, words, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], LOG_FORMAT: 'json', ...environment },
@@ -39,8 +41,9 @@ export interface AddedDevice {
 export async function addDevice(
   folder: string,
   environment: Readonly<Record<string, string>> = {},
+  before: readonly string[] = [],
 ): Promise<AddedDevice> {
-  const { code, stdout, stderr } = await damselfly(folder, ['device', 'add'], environment)
+  const { code, stdout, stderr } = await damselfly(folder, ['device', 'add'], environment, before)
   if (code !== 0) throw new Error(`device add: ${code} ${stderr}`)
   const word = (name: string): string => new RegExp(`^${name} +(\\S+)$`, 'm').exec(stdout)?.[1] ?? ''
   return { uuid: word('uuid'), deviceId: word('device_id'), secret: word('secret') }

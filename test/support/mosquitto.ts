@@ -4,9 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { onTestFinished } from 'vitest'
 import { run } from './run.js'
-import { temporaryFolder } from './temporary-folder.js'
+import { type AtEnd, temporaryFolder, withTest } from './temporary-folder.js'
 
 /** A real Mosquitto. */
 export interface Mosquitto {
@@ -21,10 +20,13 @@ export interface Mosquitto {
  * Starts Mosquitto on a free port of 127.0.0.1 until the running test is over, with options of its
  * configuration file, or with a password file. Rejects with its log when it does not start.
  */
-export async function startMosquitto(options: string | Readonly<Record<string, string>>): Promise<Mosquitto> {
+export async function startMosquitto(
+  options: string | Readonly<Record<string, string>>,
+  atEnd: AtEnd = withTest,
+): Promise<Mosquitto> {
   const given = typeof options === 'string' ? { allow_anonymous: 'false', password_file: options } : options
   const port = await freePort()
-  const path = join(await temporaryFolder(), 'mosquitto.conf')
+  const path = join(await temporaryFolder(atEnd), 'mosquitto.conf')
   // "user root" lets it read a file of mode 0600 when the tests are run by root, and says nothing otherwise.
   const lines = [
     `listener ${port} 127.0.0.1`,
@@ -32,7 +34,7 @@ export async function startMosquitto(options: string | Readonly<Record<string, s
     ...Object.entries(given).map(([name, value]) => `${name} ${value}`),
   ]
   await writeFile(path, `${lines.join('\n')}\n`)
-  const log = await runMosquitto(path)
+  const log = await runMosquitto(path, undefined, atEnd)
   return {
     port,
     async accepts(user, password) {
@@ -46,11 +48,15 @@ export async function startMosquitto(options: string | Readonly<Record<string, s
 }
 
 /** Runs `mosquitto -c` in a folder until the running test is over, and returns its log when it serves. */
-export async function runMosquitto(path: string, folder?: string): Promise<readonly string[]> {
+export async function runMosquitto(
+  path: string,
+  folder?: string,
+  atEnd: AtEnd = withTest,
+): Promise<readonly string[]> {
   const child = spawn('mosquitto', ['-c', path], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   const log: string[] = []
   const ended = once(child, 'close')
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill('SIGKILL') // a SIGTERM is lost while it is starting
     await ended
   })

@@ -12,6 +12,11 @@ const packages: Readonly<Record<string, string>> = {
   paho_c_sub: 'paho.mqtt.c-examples',
   openssl: 'openssl',
   script: 'bsdutils',
+  faketime: 'faketime',
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  mount: 'mount',
+  'mkfs.ext4': 'e2fsprogs',
 }
 
 /** Debian's package of Paho's client for Python. */

@@ -15,6 +15,8 @@ export interface RunningRedis {
   readonly folder: string
   /** Ends it as a power cut does. */
   kill(): Promise<void>
+  /** Has it stand still, with its connections open, or go on. */
+  hang(isHanging: boolean): void
 }
 
 /** Where and how a Redis is to run. */
@@ -22,6 +24,8 @@ export interface RedisOptions {
   readonly port?: number
   readonly folder?: string
   readonly password?: string
+  /** What else `redis-server` is told. */
+  readonly settings?: readonly string[]
 }
 
 /** Starts a private Redis until the running test is over; resolves when it takes connections. */
@@ -31,7 +35,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
   const password = options.password === undefined ? [] : ['--requirepass', options.password]
   const child = spawn(
     programPath('redis-server'),
-    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable, ...password],
+    [
+      ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...durable],
+      ...[...password, ...(options.settings ?? [])],
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const ended = once(child, 'close')
@@ -39,6 +46,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
     child.kill('SIGKILL')
     await ended
   }
+  const hang = (isHanging: boolean): void => void child.kill(isHanging ? 'SIGSTOP' : 'SIGCONT')
   onTestFinished(kill)
   const log: string[] = []
   await new Promise<void>((resolve, reject) => {
@@ -49,7 +57,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
     ended.then(() => reject(new Error(`redis-server ended:\n${log.join('\n')}`)), reject)
   })
   const login = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`
-  return { port, url: `redis://${login}127.0.0.1:${port}`, folder, kill }
+  return { port, url: `redis://${login}127.0.0.1:${port}`, folder, kill, hang }
 }
 
 /** Every write is in a file before its answer, so that a kill loses nothing. */

@@ -3,10 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
+/** Calls back when what was begun is to end: for one test, the default of those who take one, or for several. */
+export type AtEnd = (end: () => unknown) => void
+
+/** Ends with the running test. */
+export const withTest: AtEnd = (end) =>
+  onTestFinished(async () => {
+    await end()
+  })
+
 /** A new empty folder that is removed when the running test is over. */
-export async function temporaryFolder(): Promise<string> {
+export async function temporaryFolder(atEnd: AtEnd = withTest): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'damselfly-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  atEnd(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 

@@ -16,14 +16,7 @@ type Difference = readonly [applies: (result: Result) => boolean, sentence: stri
 /** Limits that Mosquitto has only where the file sets them. */
 const LIMITS = ['MAX_CONNECTIONS', 'MAX_PACKET_BYTES', 'SESSION_EXPIRY_S'] as const
 
-/** Settings that are read and checked, and do nothing yet. */
-const NOT_IN_EFFECT = ['MAX_INFLIGHT'] as const
-
 const all: readonly Difference[] = [
-  [
-    ({ settings }) => NOT_IN_EFFECT.some((name) => settings.get(name) !== undefined),
-    `${NOT_IN_EFFECT.join(', ')} is not in effect in this version.`,
-  ],
   [() => true, 'MQTT 3.1 and 3.1.1 are spoken; a client that insists on MQTT 5 is refused.'],
   [
     ({ access }) => access.isAnonymous && access.passwordFile === undefined,

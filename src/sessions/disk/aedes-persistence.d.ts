@@ -16,9 +16,13 @@ declare module 'aedes-persistence/asyncPersistence.js' {
     setup(broker: { readonly id: string; counter: number }): Promise<void>
     /** Keeps a copy; an empty payload ends what is kept. */
     storeRetained(packet: { readonly topic: string; readonly payload: Buffer | string }): Promise<void>
+    /** The retained messages that match any of the filters. */
+    createRetainedStreamCombi(filters: readonly string[]): import('node:stream').Readable
+    createRetainedStream(filter: string): import('node:stream').Readable
     addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<void>
     removeSubscriptions(client: Client, filters: readonly string[]): Promise<void>
     cleanSubscriptions(client: Client): Promise<void>
+    subscriptionsByClient(client: Client): Promise<readonly Subscription[]>
     /** Those with a QoS above 0. */
     subscriptionsByTopic(topic: string): Promise<readonly (Subscription & { readonly clientId: string })[]>
     incomingStorePacket(client: Client, packet: object & { readonly messageId: number }): Promise<void>

@@ -86,10 +86,13 @@ export class DiskPersistence extends SessionQueues {
   async #subscribe(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
     const { directory, journal } = this.#parts
     const session = directory.open(client.id)
-    await journal.write([
-      ...directory.opening(session),
-      ...subscriptions.map(({ topic, qos }) => statements.subscribe(session.id, topic, qos)),
-    ])
+    await journal.persist(
+      [
+        ...directory.opening(session),
+        ...subscriptions.map(({ topic, qos }) => statements.subscribe(session.id, topic, qos)),
+      ],
+      () => session.client === client,
+    )
     session.isSaved = true
     if (directory.find(client.id) === session) await super.addSubscriptions(client, subscriptions)
   }
@@ -97,7 +100,10 @@ export class DiskPersistence extends SessionQueues {
   override async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
     const session = this.#parts.directory.find(client.id)
     if (session !== undefined) {
-      await this.#parts.journal.write(filters.map((filter) => statements.unsubscribe(session.id, filter)))
+      await this.#parts.journal.persist(
+        filters.map((filter) => statements.unsubscribe(session.id, filter)),
+        () => session.client === client,
+      )
     }
     await super.removeSubscriptions(client, filters)
   }

@@ -1,27 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { steadyNow } from '../../clock/clock.js'
 import type { Logger } from '../../log/logger.js'
 import type { Tally } from '../../metrics/tally.js'
 import { openState } from '../../store/open-state.js'
+import type { SessionLimits } from '../session-limits.js'
 import type { Sessions } from '../sessions.js'
+import { createDiskBacklog } from './disk-backlog.js'
 import { DiskPersistence } from './disk-persistence.js'
+import { createGivingBack } from './give-back-room.js'
 import { createLateWrites } from './late-writes.js'
 import { createRetainedLimit } from './retained-limit.js'
 import { createSavedWills } from './saved-wills.js'
 import type { SessionClient } from './session.js'
 import { createSessionDirectory } from './session-directory.js'
-import { loadSessions, sessionTables } from './session-file.js'
+import { loadSessions, SESSION_FILE } from './session-file.js'
 import { createSessionJournal } from './session-journal.js'
-
-/** Bounds on what sessions may hold. */
-export interface SessionLimits {
-  /** Messages that wait for a client that is away; beyond that the newest are dropped. */
-  readonly maxQueued: number
-  /** How long a client may be away before its session ends. */
-  readonly expirySeconds: number
-  readonly maxRetained: number
-  /** Topics and payloads of retained messages together. */
-  readonly maxRetainedBytes: number
-}
 
 /** Where sessions are, and their bounds. */
 export interface DiskSessionsOptions {
@@ -42,9 +35,9 @@ const RETRY_AFTER_MS = 1000
  * @throws StoreError when the file is no database, is damaged, cannot be written, or another server has it.
  */
 export async function openDiskSessions({ path, limits, tally, log }: DiskSessionsOptions): Promise<Sessions> {
-  const state = await openState(path, sessionTables)
-  const beforeMs = (): number => Date.now() - limits.expirySeconds * 1000
-  const saved = await loadSessions(state, beforeMs()).catch(async (error: unknown) => {
+  const state = await openState(path, SESSION_FILE)
+  const beforeMs = (nowMs: number): number => nowMs - limits.expirySeconds * 1000
+  const saved = await loadSessions(state, beforeMs(Date.now())).catch(async (error: unknown) => {
     await state.close()
     throw error
   })
@@ -67,7 +60,7 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
     saved,
     tally,
     nextId,
-    maxQueued: limits.maxQueued,
+    ...limits,
     retained: createRetainedLimit({
       maxMessages: limits.maxRetained,
       maxBytes: limits.maxRetainedBytes,
@@ -79,12 +72,14 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
   })
 
   const endOldSessions = async (): Promise<void> => {
-    const old = directory.awaySince(beforeMs())
+    const old = directory.awaySince(beforeMs(steadyNow()))
     for (const session of old) await persistence.endSession(session)
     if (old.length > 0) log.info({ sessions: old.length }, 'sessions whose clients stayed away have ended')
   }
   const checkEveryMs = Math.min(EXPIRY_CHECK_MS, Math.max(1, limits.expirySeconds) * 1000)
-  const timer = setInterval(() => void endOldSessions(), checkEveryMs).unref()
+  const giveBackRoom = createGivingBack(state)
+  const timer = setInterval(() => void endOldSessions().then(giveBackRoom), checkEveryMs).unref()
+  void giveBackRoom() // what was left behind was deleted just now
 
   return {
     persistence,
@@ -95,10 +90,10 @@ export async function openDiskSessions({ path, limits, tally, log }: DiskSession
         if (!client.clean) directory.attach(client)
       },
       detach: directory.detach,
-      mayDeliver: (client, packet) => client.clean || persistence.mayDeliver(client, packet),
       leftWills: wills.left,
       forget: wills.forget,
     },
+    backlog: (client) => createDiskBacklog(client, { directory, journal, late }),
     isReady: journal.isWell,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(

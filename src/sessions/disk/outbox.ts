@@ -2,7 +2,7 @@ import type { Tally } from '../../metrics/tally.js'
 import type { Statement } from '../../store/state.js'
 import type { LateWrites } from './late-writes.js'
 import type { RetainedLimit } from './retained-limit.js'
-import { PACKET_IDENTIFIERS, type QueuedMessage, type Session } from './session.js'
+import type { QueuedMessage, Session } from './session.js'
 import type { SessionDirectory } from './session-directory.js'
 import { statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'
@@ -53,6 +53,7 @@ export interface OutboxParts {
   readonly retained: RetainedLimit
   readonly tally: Pick<Tally, 'queueDropped'>
   readonly maxQueued: number
+  readonly maxInflight: number
   readonly nextId: () => number
   /** The subscriptions of sessions that match a topic; at once where it was asked for before. */
   readonly subscribersOf: (
@@ -174,7 +175,7 @@ function toStatements(
 
 /** The newest message finds no place in a queue that is full, as with Mosquitto. */
 function chooseReceivers(
-  { directory, maxQueued, tally }: OutboxParts,
+  { directory, maxQueued, maxInflight, tally }: OutboxParts,
   { topic, qos }: OutboxMessage,
   subscriptions: readonly SessionSubscription[],
 ): Receivers {
@@ -188,7 +189,7 @@ function chooseReceivers(
     receivers.set(session, lower > (receivers.get(session) ?? 0) ? lower : (receivers.get(session) ?? lower))
   }
   for (const session of receivers.keys()) {
-    const limit = session.client === undefined ? Math.min(maxQueued, PACKET_IDENTIFIERS) : PACKET_IDENTIFIERS
+    const limit = session.client === undefined ? maxQueued : maxQueued + maxInflight
     if (session.queue.length + session.reserved < limit) continue
     tally.queueDropped += 1
     receivers.delete(session)

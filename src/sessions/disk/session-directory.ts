@@ -1,3 +1,4 @@
+import { isUnset, steadyNow } from '../../clock/clock.js'
 import type { Statement } from '../../store/state.js'
 import type { LateWrites } from './late-writes.js'
 import { createSession, type Entry, type Session, type SessionClient } from './session.js'
@@ -39,8 +40,14 @@ export function createSessionDirectory(
     if (entry.message.references === 0) late.freed(entry.message.id)
   }
 
-  const saveAway = (session: Session, sinceMs: number | null): void => {
+  const save = (session: Session, sinceMs: number | null): void => {
     if (session.isSaved) void journal.settle([statements.setAway(sinceMs, session.id)])
+  }
+
+  /** Of a clock that is not set the time is worth nothing: the next start counts from itself. */
+  const saveAway = (session: Session): void => {
+    const nowMs = Date.now()
+    save(session, isUnset(nowMs) ? null : nowMs)
   }
 
   return {
@@ -58,7 +65,7 @@ export function createSessionDirectory(
     restore({ id, clientId, awaySinceMs }) {
       const session = createSession(id, clientId, undefined)
       session.isSaved = true
-      if (awaySinceMs === undefined) saveAway(session, session.awaySinceMs)
+      if (awaySinceMs === undefined) saveAway(session)
       else session.awaySinceMs = awaySinceMs
       sessions.set(clientId, session)
       return session
@@ -70,20 +77,21 @@ export function createSessionDirectory(
       attached.set(client.id, client)
       const session = sessions.get(client.id)
       if (session === undefined) return
-      if (session.client === undefined) saveAway(session, null)
-      Object.assign(session, { client, isLive: false })
+      if (session.client === undefined) save(session, null)
+      session.client = client
+      session.queue.rewind()
     },
     detach(client) {
       if (attached.get(client.id) !== client) return
       attached.delete(client.id)
       const session = sessions.get(client.id)
       if (session === undefined) return
-      Object.assign(session, { client: undefined, isLive: false, awaySinceMs: Date.now() })
-      saveAway(session, session.awaySinceMs)
+      Object.assign(session, { client: undefined, awaySinceMs: steadyNow() })
+      saveAway(session)
     },
     end(session) {
       sessions.delete(session.clientId)
-      for (const entry of session.queue.behind(0)) unqueue(session, entry)
+      for (const entry of session.queue.list()) unqueue(session, entry)
       return deleteSession(session.id)
     },
     dequeue(session, entry) {

@@ -1,10 +1,10 @@
-import type { State, Statement, Value } from '../../store/state.js'
+import type { State, StateKind, Statement, Value } from '../../store/state.js'
 
 /**
  * The tables of the sessions in the state file. Rows belong to the number of a session and not to its client's
  * id, so that what is deleted late, after the disk was full, is never of the session that came after.
  */
-export const sessionTables: readonly string[] = [
+const tables: readonly string[] = [
   'CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, away_since INTEGER)',
   `CREATE TABLE IF NOT EXISTS subscription (session INTEGER NOT NULL, filter TEXT NOT NULL, qos INTEGER NOT NULL,
      PRIMARY KEY (session, filter)) WITHOUT ROWID`,
@@ -18,6 +18,12 @@ export const sessionTables: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS will (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, topic TEXT NOT NULL,
      payload BLOB NOT NULL, qos INTEGER NOT NULL, retain INTEGER NOT NULL)`,
 ]
+
+/** The state file. */
+export const SESSION_FILE: StateKind = {
+  holds: 'sessions with their queued messages, retained messages and wills',
+  tables,
+}
 
 const make =
   (sql: string) =>

@@ -2,6 +2,7 @@ import type { Logger } from '../../log/logger.js'
 import { createRateLimit } from '../../log/rate-limit.js'
 import type { State, Statement } from '../../store/state.js'
 import { StoreError } from '../../store/store-error.js'
+import { createPatientWrites } from './patient-writes.js'
 
 /** Writes what changes in sessions to the state file. */
 export interface SessionJournal {
@@ -12,8 +13,10 @@ export interface SessionJournal {
    * is tried again until it takes it.
    */
   settle(statements: readonly Statement[]): Promise<void>
-  /** Whether the file took the last write. */
-  isWell(): boolean
+  /** As `write`, for a client that waits for the answer: see `PatientWrites`. */
+  persist(statements: readonly Statement[], isWanted: () => boolean): Promise<void>
+  /** Whether the file takes writes. Where it refused the last one, it is asked. */
+  isWell(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -22,6 +25,20 @@ const RETRY_AFTER_MS = 1000
 
 /** Some 20 MiB. Beyond it the oldest are given up: what they delete is sent to its client once more. */
 const MAX_OWED = 100_000
+
+/** Changes nothing, and is written all the same. */
+const PROBE: readonly Statement[] = [
+  { sql: 'INSERT INTO incoming (session, packet_id) VALUES (-1, -1)', args: [] },
+  { sql: 'DELETE FROM incoming WHERE session = -1', args: [] },
+]
+
+const yes = (): boolean => true
+const no = (): boolean => false
+
+/** What could never be carried out. */
+function isRejected(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'STORE_REJECTED'
+}
 
 /** The journal on an open file, which it closes. */
 export function createSessionJournal(state: State, log: Logger): SessionJournal {
@@ -34,6 +51,7 @@ export function createSessionJournal(state: State, log: Logger): SessionJournal 
   const write = async (statements: readonly Statement[]): Promise<void> => {
     try {
       await state.write(statements)
+      if (!isWell) log.info('sessions are saved again')
       isWell = true
     } catch (error) {
       if (isClosed) throw error
@@ -49,12 +67,18 @@ export function createSessionJournal(state: State, log: Logger): SessionJournal 
     }
   }
 
+  const patient = createPatientWrites({
+    write,
+    isFinal: (error) => isClosed || isRejected(error),
+    retryAfterMs: RETRY_AFTER_MS,
+  })
+
   const settle = async (statements: readonly Statement[]): Promise<void> => {
     try {
       await write(statements)
     } catch (error) {
       // What could never be carried out would keep the rest from it.
-      if (isClosed || (error instanceof StoreError && error.code === 'STORE_REJECTED')) return
+      if (isClosed || isRejected(error)) return
       owed = [...owed, ...statements].slice(-MAX_OWED)
       timer ??= setTimeout(() => {
         timer = undefined
@@ -66,10 +90,12 @@ export function createSessionJournal(state: State, log: Logger): SessionJournal 
   return {
     write,
     settle,
-    isWell: () => isWell,
+    persist: patient.persist,
+    isWell: async () => isWell || write(PROBE).then(yes, no),
     async close() {
       if (owed.length > 0) await state.write(owed).catch(() => undefined) // logged when they failed first
       isClosed = true
+      patient.stop()
       clearTimeout(timer)
       await state.close()
     },

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import MemoryPersistence from 'aedes-persistence/asyncPersistence.js'
 import { LRUCache } from 'lru-cache'
+import { ExactPersistence } from './exact-persistence.js'
 import { identifyAll } from './late-writes.js'
 import {
   createOutbox,
@@ -10,8 +10,8 @@ import {
   type SessionSubscription,
   type Stamp,
 } from './outbox.js'
+import { listQueued, type QueuedPacket, toPacket } from './queued-packet.js'
 import type { Entry, Session, SessionClient } from './session.js'
-import { listQueued, type QueuedPacket, replay, toPacket } from './session-replay.js'
 
 /** Two topics for each of some ten thousand devices, at some 200 bytes. */
 const MAX_MATCHES = 20_000
@@ -38,7 +38,7 @@ export type StampedMessage = OutboxMessage & Partial<Stamp>
 export type SessionQueuesParts = Omit<OutboxParts, 'subscribersOf' | 'showRetained'>
 
 /** The part of Aedes's persistence that has to do with queues; see `LateWrites` for what it does not wait for. */
-export class SessionQueues extends MemoryPersistence {
+export class SessionQueues extends ExactPersistence {
   readonly outbox: Outbox
   readonly #parts: SessionQueuesParts
   /** Subscriptions by topics that were looked up; devices publish on the same ones again and again. */
@@ -103,7 +103,6 @@ export class SessionQueues extends MemoryPersistence {
     kept.deliver(this.stamp(packet))
   }
 
-  /** A packet that is in no queue was dropped from it, and is sent all the same. */
   async outgoingUpdate(client: SessionClient, packet: Packet): Promise<void> {
     const session = this.#parts.directory.find(client.id)
     if (session === undefined) return
@@ -112,12 +111,10 @@ export class SessionQueues extends MemoryPersistence {
     const entry = isRelease
       ? queue.identified(packet.messageId ?? 0)
       : queue.find(packet.brokerId, packet.brokerCounter)
-    if (entry !== undefined) {
-      if (isRelease) entry.isReleased = true
-      else if (entry.packetId !== packet.messageId) queue.identify(entry, packet.messageId)
-      await this.#save(session, entry, isRelease || packet.qos === 2)
-    }
-    if (session.awaited?.packetId === packet.messageId) session.awaited?.passed()
+    if (entry === undefined) return
+    if (isRelease) entry.isReleased = true
+    else if (entry.packetId !== packet.messageId) queue.identify(entry, packet.messageId)
+    await this.#save(session, entry, isRelease || packet.qos === 2)
   }
 
   /** At QoS 2 the client tells by it what it has already, so it is on disk before it is used [MQTT-4.4.0-1]. */
@@ -129,7 +126,8 @@ export class SessionQueues extends MemoryPersistence {
       return
     }
     const change = identifyAll([[entry, session]])
-    await this.#parts.journal.write([change]).catch((error: unknown) => {
+    const isWanted = (): boolean => session.client !== undefined
+    await this.#parts.journal.persist([change], isWanted).catch((error: unknown) => {
       entry.saved = saved
       throw error
     })
@@ -138,47 +136,15 @@ export class SessionQueues extends MemoryPersistence {
   async outgoingClearMessageId(client: SessionClient, packet: Packet): Promise<QueuedPacket | undefined> {
     const { directory } = this.#parts
     const session = directory.find(client.id)
-    if (session === undefined) return undefined
-    const isRefused = packet.messageId === undefined
-    const entry = isRefused
-      ? session.queue.find(packet.brokerId, packet.brokerCounter)
-      : session.queue.identified(packet.messageId)
-    if (entry === undefined) return undefined
-    if (isRefused) this.#refuse(session, client, entry)
-    else directory.dequeue(session, entry)
-    return toPacket(entry, false)
+    const entry = packet.messageId === undefined ? undefined : session?.queue.identified(packet.messageId)
+    if (session === undefined || entry === undefined) return undefined
+    directory.dequeue(session, entry)
+    return toPacket(entry)
   }
 
-  /**
-   * A connection was not given a message: denied, or given it through another of its subscriptions. In the
-   * latter case it has no packet identifier after this turn if that subscription's QoS is 0.
-   */
-  #refuse(session: Session, client: SessionClient, entry: Entry): void {
-    const { directory } = this.#parts
-    if (session.client !== client || !session.isLive) return // comes from the queue
-    if (entry.takenBy !== client) directory.dequeue(session, entry)
-    else
-      setImmediate(() => {
-        if (entry.packetId === undefined && session.queue.has(entry)) directory.dequeue(session, entry)
-      })
-  }
-
+  /** Aedes asks for it when a client has connected, and sends what it gives; `DiskBacklog` is for that. */
   outgoingStream(client: SessionClient): Readable {
     const session = this.#parts.directory.find(client.id)
-    if (session === undefined) return Readable.from([])
-    return Readable.from(
-      session.client === client ? replay(session, client, this.#parts) : listQueued(session),
-    )
-  }
-
-  /** A message may reach a live connection; one that is still being sent what waited has it from the queue. */
-  mayDeliver(client: SessionClient, packet: Packet): boolean {
-    if (packet.messageId !== undefined) return true
-    const session = this.#parts.directory.find(client.id)
-    const entry = session?.queue.find(packet.brokerId, packet.brokerCounter)
-    if (session === undefined || entry === undefined) return true
-    if (session.client !== client || !session.isLive) return false
-    entry.takenBy = client
-    return true
+    return Readable.from(session === undefined || session.client === client ? [] : listQueued(session))
   }
 }

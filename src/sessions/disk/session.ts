@@ -1,3 +1,4 @@
+import { steadyNow } from '../../clock/clock.js'
 import type { SavedOutgoing } from './session-file.js'
 
 /** The client of a session, as far as sessions need it: Aedes's own object, one for each connection. */
@@ -20,8 +21,6 @@ export interface QueuedMessage {
 
 /** A message in one session's queue, from its publish to the client's last acknowledgement. */
 export interface Entry {
-  /** Higher than that of every entry before. */
-  readonly place: number
   readonly message: QueuedMessage
   readonly qos: 0 | 1 | 2
   packetId: number | undefined
@@ -29,8 +28,6 @@ export interface Entry {
   isReleased: boolean
   /** As the file has the two. */
   saved: { readonly packetId: number | undefined; readonly isReleased: boolean }
-  /** The connection that it was last given to. */
-  takenBy: SessionClient | undefined
 }
 
 /** What is kept of a client whose session is not a clean one. */
@@ -48,10 +45,6 @@ export interface Session {
   client: SessionClient | undefined
   /** When the client went away. */
   awaySinceMs: number
-  /** Whether that connection was sent all that waited, so that messages reach it without waiting here first. */
-  isLive: boolean
-  /** Told when the message with this identifier has been passed to the connection. */
-  awaited: { readonly packetId: number | undefined; readonly passed: () => void } | undefined
 }
 
 /** A session that has nothing yet. */
@@ -64,9 +57,7 @@ export function createSession(id: number, clientId: string, client: SessionClien
     reserved: 0,
     isSaved: false,
     client,
-    awaySinceMs: Date.now(),
-    isLive: client !== undefined, // nothing waits for it yet
-    awaited: undefined,
+    awaySinceMs: steadyNow(),
   }
 }
 
@@ -81,20 +72,23 @@ export interface SessionQueue {
   identify(entry: Entry, packetId: number | undefined): void
   has(entry: Entry): boolean
   remove(entry: Entry): void
-  /** Those behind a place, oldest first. */
-  behind(place: number): Entry[]
-  /** The first packet identifier after `packetId` that no message has; 1 to 65,535 [MQTT-2.3.1-1]. */
-  freePacketId(packetId: number): number
+  /** All of them, oldest first. */
+  list(): Entry[]
+  /** The next ones, oldest first, that were not passed since `rewind`. */
+  next(count: number): Entry[]
+  /** Lets `next` begin with the oldest, for another connection. */
+  rewind(): void
 }
 
-/** More than there are packet identifiers cannot be in flight. */
-export const PACKET_IDENTIFIERS = 65_535
+/** Passed ones are forgotten so many at a time. */
+const FORGOTTEN_TOGETHER = 1000
 
 function createSessionQueue(): SessionQueue {
   const entries = new Set<Entry>()
   const byNumber = new Map<string, Entry>()
   const byPacketId = new Map<number, Entry>()
-  let lastPlace = 0
+  let waiting: Entry[] = []
+  let passed = 0
   const keyOf = (brokerId: string | undefined, brokerCounter: number | undefined): string =>
     `${brokerCounter} ${brokerId}`
 
@@ -104,18 +98,16 @@ function createSessionQueue(): SessionQueue {
     },
     add(message, qos, saved) {
       const { packetId, isReleased } = saved ?? { packetId: undefined, isReleased: false }
-      lastPlace += 1
       const entry: Entry = {
-        place: lastPlace,
         message,
         qos,
         packetId,
         isReleased,
         saved: { packetId, isReleased },
-        takenBy: undefined,
       }
       message.references += 1
       entries.add(entry)
+      waiting.push(entry)
       byNumber.set(keyOf(message.brokerId, message.brokerCounter), entry)
       if (packetId !== undefined) byPacketId.set(packetId, entry)
     },
@@ -136,14 +128,22 @@ function createSessionQueue(): SessionQueue {
       byNumber.delete(keyOf(message.brokerId, message.brokerCounter))
       if (packetId !== undefined && byPacketId.get(packetId) === entry) byPacketId.delete(packetId)
     },
-    behind: (place) => [...entries].filter((entry) => entry.place > place),
-    freePacketId(packetId) {
-      let id = packetId
-      for (let tried = 0; tried < PACKET_IDENTIFIERS; tried += 1) {
-        id = (id % PACKET_IDENTIFIERS) + 1
-        if (!byPacketId.has(id)) return id
+    list: () => [...entries],
+    next(count) {
+      const found: Entry[] = []
+      for (; found.length < count && passed < waiting.length; passed += 1) {
+        const entry = waiting[passed]
+        if (entry !== undefined && entries.has(entry)) found.push(entry)
       }
-      return id
+      if (passed === waiting.length || passed >= FORGOTTEN_TOGETHER) {
+        waiting = waiting.slice(passed)
+        passed = 0
+      }
+      return found
+    },
+    rewind() {
+      waiting = [...entries]
+      passed = 0
     },
   }
 }

@@ -3,25 +3,27 @@
 declare module 'aedes-persistence-redis/asyncPersistence.js' {
   import type { Redis } from 'ioredis'
 
-  interface RedisPersistenceOptions {
-    readonly conn: Redis
-    /** How many queued messages a client that comes back is sent. */
-    readonly maxSessionDelivery: number
-    /** Seconds after which a queued message is forgotten. */
-    readonly packetTTL: () => number
+  interface Client {
+    readonly id: string
+  }
+
+  interface Subscription {
+    readonly topic: string
+    readonly qos: 0 | 1 | 2
   }
 
   class RedisPersistence {
-    constructor(options: RedisPersistenceOptions)
+    constructor(options: { readonly conn: Redis })
+    /** Loads all subscriptions. */
+    setup(broker: object): Promise<void>
     /** Rejects when there is no such packet. */
-    incomingGetPacket(
-      client: { readonly id: string },
-      packet: { readonly messageId: number },
-    ): Promise<object>
-    addSubscriptions(client: { readonly id: string }, subscriptions: readonly object[]): Promise<unknown>
-    removeSubscriptions(client: { readonly id: string }, filters: readonly string[]): Promise<unknown>
-    /** The retained messages that match any of the filters. */
-    createRetainedStreamCombi(patterns: readonly string[]): AsyncIterable<unknown>
+    incomingGetPacket(client: Client, packet: { readonly messageId: number }): Promise<object>
+    addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<unknown>
+    removeSubscriptions(client: Client, filters: readonly string[]): Promise<unknown>
+    cleanSubscriptions(client: Client): Promise<void>
+    subscriptionsByClient(client: Client): Promise<readonly Subscription[]>
+    subscriptionsByTopic(topic: string): Promise<readonly (Subscription & { readonly clientId: string })[]>
+    createRetainedStreamCombi(filters: readonly string[]): AsyncIterable<unknown>
   }
 
   export = RedisPersistence

@@ -1,6 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { SharedClientIds } from '../sessions.js'
+import type { AttachedClient, SharedClientIds } from '../sessions.js'
+import { keys } from './redis-keys.js'
+
+/** The client ids that this instance holds, and its sessions' times. */
+export interface RedisClientIds extends SharedClientIds {
+  /** A client is logged in. */
+  attach(client: AttachedClient): void
+  /** Its connection has ended. */
+  detach(client: AttachedClient): void
+  /** Those whose sessions are not clean ones. */
+  attached(): readonly AttachedClient[]
+  /** Says again what this instance holds. */
+  renew(): Promise<void>
+  stop(): void
+}
 
 /** What an instance holds is free again so long after the instance has died. */
 const HELD_FOR_MS = 60_000
@@ -16,24 +30,35 @@ const RENEW = `local value = redis.call('get', KEYS[1])
 if not value or value == ARGV[1] then redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`
 
 /**
- * The client ids that the instances hold, each as a key whose value names instance and owner. While Redis is
- * away a claim waits for it.
+ * The client ids that the instances hold, each as a key whose value names instance and owner; and when the client
+ * of each session was last connected. While Redis is away nobody logs in: a login that waited for it would wait
+ * in memory, and its client would make the next.
  */
-export function createRedisClientIds(redis: Redis): SharedClientIds & { stop(): void } {
+export function createRedisClientIds(redis: Redis): RedisClientIds {
   const instance = randomUUID()
   const held = new Map<string, string>()
-  const keyOf = (clientId: string): string => `damselfly:client-id:${clientId}`
+  const attached = new Map<string, AttachedClient>()
 
-  const renew = (): void => {
-    const pipeline = redis.pipeline()
-    for (const [clientId, value] of held) pipeline.eval(RENEW, 1, keyOf(clientId), value, HELD_FOR_MS)
-    pipeline.exec().catch(() => undefined) // the next one comes, and errors of the connection are in the log
+  const seen = (clientIds: readonly string[]): Promise<unknown> =>
+    clientIds.length === 0
+      ? Promise.resolve()
+      : redis.zadd(keys.sessions, ...clientIds.flatMap((id) => [Date.now(), id]))
+  const renew = async (): Promise<void> => {
+    const renewals = [...held].map(([clientId, value]) =>
+      redis.eval(RENEW, 1, keys.clientId(clientId), value, HELD_FOR_MS),
+    )
+    await Promise.all([...renewals, seen([...attached.keys()])])
   }
-  const timer = setInterval(renew, RENEW_EVERY_MS)
+  const timer = setInterval(() => {
+    // What is queued while Redis is away would only add up; it is renewed when Redis is back.
+    if (redis.status === 'ready') renew().catch(() => undefined) // the next one comes
+  }, RENEW_EVERY_MS)
+  const later = (change: Promise<unknown>): void => void change.catch(() => undefined) // it ends by itself
 
   return {
     async claim(clientId, owner) {
-      const key = keyOf(clientId)
+      if (redis.status !== 'ready') throw new Error('Redis is away')
+      const key = keys.clientId(clientId)
       const value = `${instance} ${owner}`
       const isFree = (await redis.set(key, value, 'PX', HELD_FOR_MS, 'NX')) === 'OK'
       if (!isFree) {
@@ -48,8 +73,20 @@ export function createRedisClientIds(redis: Redis): SharedClientIds & { stop(): 
       const value = held.get(clientId)
       if (value === undefined) return
       held.delete(clientId)
-      redis.eval(RELEASE, 1, keyOf(clientId), value).catch(() => undefined) // it ends by itself
+      later(redis.eval(RELEASE, 1, keys.clientId(clientId), value))
     },
+    attach(client) {
+      if (client.clean) return
+      attached.set(client.id, client)
+      later(seen([client.id]))
+    },
+    detach(client) {
+      if (attached.get(client.id) !== client) return
+      attached.delete(client.id)
+      later(seen([client.id]))
+    },
+    attached: () => [...attached.values()],
+    renew,
     stop: () => clearInterval(timer),
   }
 }

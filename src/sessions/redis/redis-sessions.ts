@@ -1,98 +1,108 @@
-import { EventEmitter } from 'node:events'
-import { Readable } from 'node:stream'
-import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
-import { Redis } from 'ioredis'
-import MQEmitterRedis from 'mqemitter-redis'
-import { ConfigError } from '../../config/config-error.js'
+import type { EventEmitter } from 'node:events'
 import type { Logger } from '../../log/logger.js'
-import { createRateLimit } from '../../log/rate-limit.js'
-import type { Sessions } from '../sessions.js'
+import type { Tally } from '../../metrics/tally.js'
+import type { SessionLimits } from '../session-limits.js'
+import type { AttachedClient, Sessions } from '../sessions.js'
+import { connectRedis, type RedisConnections } from './connect-redis.js'
+import { type CatchUp, createCatchUp } from './redis-catch-up.js'
 import { createRedisClientIds } from './redis-client-ids.js'
+import { SharedEmitter } from './redis-emitter.js'
+import { createRedisExpiry } from './redis-expiry.js'
+import { SharedPersistence } from './redis-persistence.js'
+import { createRedisQueues } from './redis-queues.js'
+import { createRedisRetained } from './redis-retained.js'
+import { createRedisSubscriptions } from './redis-subscriptions.js'
+import { createRedisWills } from './redis-wills.js'
 
-/** Without it only the first 1000 queued messages come at each reconnect. */
-const MAX_SESSION_DELIVERY = 100_000
-
-/** Queued messages are forgotten after a week; without a limit Redis grows for ever. */
-const PACKET_TTL_S = 604_800
-
-const MINUTE_MS = 60_000
-
-/** The package, with what Aedes expects of it otherwise. */
-class StreamingRedisPersistence extends RedisPersistence {
-  readonly #adding = new WeakMap<readonly object[], Promise<unknown>>()
-
-  /**
-   * Aedes stores all filters of a SUBSCRIBE once for each that it grants, at the same time. The package would
-   * tell but the last of these that it is done, so that the SUBACK never went.
-   */
-  override addSubscriptions(
-    client: { readonly id: string },
-    subscriptions: readonly object[],
-  ): Promise<unknown> {
-    const adding = this.#adding.get(subscriptions) ?? super.addSubscriptions(client, subscriptions)
-    this.#adding.set(subscriptions, adding)
-    return adding
-  }
-
-  /** Aedes pipes retained messages to their subscriber, and this package returns them as a plain iterable. */
-  override createRetainedStreamCombi(patterns: readonly string[]): Readable {
-    return Readable.from(super.createRetainedStreamCombi(patterns))
-  }
+/** Where sessions are, and their bounds. */
+export interface RedisSessionsOptions {
+  readonly url: string
+  readonly limits: SessionLimits
+  readonly tally: Tally
+  readonly log: Logger
+  /** Ends the wait for Redis. */
+  readonly signal: AbortSignal
 }
+
+/** A message of a session that has ended is deleted with it; this is for those that a crash leaves behind. */
+const TTL_BEYOND_EXPIRY_S = 86_400
+
+/** What is still to be written when the server stops, such as acknowledgements, takes a round trip. */
+const CLOSE_WITHIN_MS = 1000
 
 /**
  * Sessions, retained messages and the traffic between instances in Redis. Waits until Redis answers.
  *
- * @throws ConfigError CONFIG_VALUE when Redis refuses the login of `url`.
+ * @throws ConfigError, see `connectRedis`.
  */
-export async function openRedisSessions(url: string, log: Logger, signal: AbortSignal): Promise<Sessions> {
-  // With ioredis's default of 20 retries, what is published while Redis is away is acknowledged and lost.
-  const connect = (): Redis => new Redis(url, { maxRetriesPerRequest: null })
-  const connections = [connect(), connect(), connect()] as const
-  const [conn, subConn, pubConn] = connections
-  const limit = createRateLimit(MINUTE_MS, 1)
-  const refused = new Promise<never>((_resolve, reject) => {
-    for (const connection of connections) {
-      connection.on('error', (error: Error) => {
-        if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message)) {
-          reject(
-            new ConfigError(
-              'CONFIG_VALUE',
-              `REDIS_URL (not shown): Redis refuses the login: ${error.message}`,
-            ),
-          )
-        } else if (limit.admit('error') !== undefined) {
-          log.error({ error: error.message }, 'Redis cannot be reached; trying again')
-        }
-      })
-    }
+export async function openRedisSessions(options: RedisSessionsOptions): Promise<Sessions> {
+  const { url, limits, log, signal } = options
+  const connections = await connectRedis(url, log, signal)
+  const redis = connections.store
+  const emitter = new SharedEmitter(connections)
+  listenToErrors(emitter)
+  const rights = new WeakMap<AttachedClient, (topic: string) => boolean>()
+  const catchUp: CatchUp = createCatchUp(
+    connections,
+    async () => {
+      await Promise.all([clientIds.renew(), wills.renew(), emitter.resume()])
+      await subscriptions.reload()
+      for (const client of clientIds.attached()) queues.wake(client)
+    },
+    log,
+  )
+  const clientIds = createRedisClientIds(redis)
+  const wills = createRedisWills(redis, catchUp.forMs, log)
+  const expiry = createRedisExpiry({
+    redis,
+    expirySeconds: limits.expirySeconds,
+    knownForMs: catchUp.forMs,
+    log,
   })
-  try {
-    await Promise.race([
-      Promise.all(connections.map((connection) => untilReady(connection, signal))),
-      refused,
-    ])
-  } catch (error) {
-    for (const connection of connections) connection.disconnect()
-    throw error
-  }
-  refused.catch(() => undefined) // Later refusals are in the log of those who then fail; nobody waits for this one.
+  const subscriptions = createRedisSubscriptions({
+    redis,
+    emitter,
+    read: (id) => persistence.subscriptionsByClient({ id }),
+  })
+  const queues = createRedisQueues({
+    redis,
+    limits,
+    messageTtlSeconds: limits.expirySeconds + TTL_BEYOND_EXPIRY_S,
+    tally: options.tally,
+  })
+  const persistence = new SharedPersistence({
+    redis,
+    subscriptions,
+    queues,
+    wills,
+    retained: createRedisRetained({
+      redis,
+      maxMessages: limits.maxRetained,
+      maxBytes: limits.maxRetainedBytes,
+      tally: options.tally,
+      log,
+    }),
+    endSession: expiry.end,
+    caughtUp: catchUp.caughtUp,
+    hasLeft: () => emitter.hasLeft,
+    start: catchUp.start,
+    mayPublish: (client, topic) => rights.get(client)?.(topic) ?? false,
+  })
 
-  const emitter = MQEmitterRedis({ subConn, pubConn, concurrency: 0, matchEmptyLevels: true })
-  // It repeats its connections' errors there, and would end the process if nobody listened.
-  const state: unknown = Reflect.get(emitter, 'state')
-  if (state instanceof EventEmitter) state.on('error', () => undefined)
-  const persistence = new StreamingRedisPersistence({
-    conn,
-    maxSessionDelivery: MAX_SESSION_DELIVERY,
-    packetTTL: () => PACKET_TTL_S,
-  })
-  const clientIds = createRedisClientIds(conn)
   return {
     persistence,
     emitter,
     clientIds,
-    isReady: () => connections.every(({ status }) => status === 'ready'),
+    shared: {
+      attach(client, mayPublish) {
+        rights.set(client, mayPublish)
+        clientIds.attach(client)
+      },
+      detach: clientIds.detach,
+      watchWills: wills.watch,
+    },
+    backlog: queues.backlog,
+    isReady: () => catchUp.isCaughtUp,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
         () => true,
@@ -102,18 +112,26 @@ export async function openRedisSessions(url: string, log: Logger, signal: AbortS
       await persistence.removeSubscriptions({ id: clientId }, filters)
     },
     async close() {
+      catchUp.stop()
       clientIds.stop()
-      for (const connection of connections) connection.disconnect()
+      expiry.stop()
+      await wills.stop()
+      await disconnect(connections)
     },
   }
 }
 
-/** Errors meanwhile are each an attempt that failed, and ioredis makes the next one by itself. */
-function untilReady(connection: Redis, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    if (connection.status === 'ready') resolve()
-    else connection.once('ready', () => resolve())
-  })
+/** It repeats its connections' errors, which are in the log, and would end the process if nobody listened. */
+function listenToErrors({ state }: { readonly state: EventEmitter }): void {
+  state.on('error', () => undefined)
+}
+
+/** What was asked for is done first, where Redis is there. */
+async function disconnect({ store, all }: RedisConnections): Promise<void> {
+  if (store.status === 'ready') {
+    const tooLate = setTimeout(() => store.disconnect(), CLOSE_WITHIN_MS)
+    await store.quit().catch(() => undefined)
+    clearTimeout(tooLate)
+  }
+  for (const connection of all) connection.disconnect()
 }

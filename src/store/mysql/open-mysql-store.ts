@@ -17,7 +17,7 @@ import {
 import { historyWalk, readHistory } from './history.js'
 import { type MysqlConnections, mysqlConnections } from './mysql-connections.js'
 import { prepareTables } from './prepare-tables.js'
-import { findSilent, setPresence } from './presence.js'
+import { findSilent, newestSeen, setPresence } from './presence.js'
 import { writeBatch } from './write-batch.js'
 
 /** Four transactions side by side keep the server busy while it syncs its log; more only wait for it. */
@@ -57,6 +57,7 @@ function mysqlStore({ run, close }: MysqlConnections, zoneOffsetMinutes: number)
         setPresence(db, changes, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
       ),
     findSilent: (beforeMs) => run((db) => findSilent(db, beforeMs, zoneOffsetMinutes)),
+    newestSeen: () => run((db) => newestSeen(db, zoneOffsetMinutes)),
     findDevice: (name) => run((db) => findDevice(db, name)),
     findDevices: (names) => run((db) => findDevices(db, names)),
     addDevice: (device) => run((db) => addDevice(db, device)),

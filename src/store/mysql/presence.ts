@@ -1,5 +1,5 @@
-import { and, eq, gt, isNull, lt, or, sql } from 'drizzle-orm'
-import { formatDateTime } from '../date-time.js'
+import { and, eq, gt, isNull, lt, max, or, sql } from 'drizzle-orm'
+import { formatDateTime, parseDateTime } from '../date-time.js'
 import { type PresenceChange, presenceRows, tooFarAheadMs } from '../presence.js'
 import { timeColumn } from '../row-encoding.js'
 import type { MysqlDatabase } from './mysql-connections.js'
@@ -46,4 +46,10 @@ export async function findSilent(
     .from(deviceMain)
     .where(and(eq(isOnline, true), isSilent))
   return found.map((row) => row.id)
+}
+
+/** `Store.newestSeen`. */
+export async function newestSeen(db: MysqlDatabase, zoneOffsetMinutes: number): Promise<number | undefined> {
+  const [row] = await db.select({ newest: max(deviceMain.lastSeen) }).from(deviceMain)
+  return row?.newest == null ? undefined : parseDateTime(row.newest, zoneOffsetMinutes)
 }

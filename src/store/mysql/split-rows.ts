@@ -6,13 +6,17 @@ import { StoreError } from '../store-error.js'
 /** Room for what surrounds the rows in a statement: the longest has under 3,000 characters. */
 const STATEMENT_BYTES = 4096
 
+/** What every device's messages fit in; a server that takes less has a wrong setting, and no message is to blame. */
+const LEAST_PACKET_BYTES = 16_384
+
 /**
  * The rows as JSON texts for one statement each, none of which takes more than a quarter of
  * `maxPacketBytes` as long as its rows can be split.
  *
  * @param maxPacketBytes the server's `max_allowed_packet`: it hangs up on a longer statement, which looks
  *   like a lost connection and would be tried again for ever.
- * @throws StoreError STORE_REJECTED for a single row that is over the whole of it.
+ * @throws StoreError STORE_REJECTED for a single row that is over the whole of it; STORE_UNAVAILABLE where the
+ *   server takes less than 16 KiB at all.
  */
 export function* splitRows(rows: readonly EncodedRow[], maxPacketBytes: number): Generator<string> {
   if (rows.length === 0) return
@@ -28,7 +32,7 @@ export function* splitRows(rows: readonly EncodedRow[], maxPacketBytes: number):
     const bytes = Buffer.byteLength(quote(text)) + STATEMENT_BYTES
     if (bytes > maxPacketBytes) {
       throw new StoreError(
-        'STORE_REJECTED',
+        maxPacketBytes < LEAST_PACKET_BYTES ? 'STORE_UNAVAILABLE' : 'STORE_REJECTED',
         `one row takes a statement of ${bytes} bytes; the server's max_allowed_packet is ${maxPacketBytes}`,
       )
     }

@@ -14,7 +14,7 @@ import {
   setSecret,
 } from './devices.js'
 import { historyWalk, readHistory } from './history.js'
-import { findSilent, setPresence } from './presence.js'
+import { findSilent, newestSeen, setPresence } from './presence.js'
 import { type OpenDatabase, openDatabase } from './sqlite-database.js'
 import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
 import { writeBatch } from './write-batch.js'
@@ -38,6 +38,7 @@ export async function openLibsqlStore(path: string, options: StoreOptions): Prom
     write: (batch) => run(() => db.transaction((tx) => writeBatch(tx, batch, zoneOffsetMinutes, Date.now()))),
     setPresence: (changes) => run(() => setPresence(db, changes, zoneOffsetMinutes, Date.now())),
     findSilent: (beforeMs) => run(() => findSilent(db, beforeMs, zoneOffsetMinutes)),
+    newestSeen: () => run(() => newestSeen(db, zoneOffsetMinutes)),
     findDevice: (name) => run(() => findDevice(db, name)),
     findDevices: (names) => run(() => findDevices(db, names)),
     addDevice: (device) => run(() => addDevice(db, device, now())),
@@ -73,7 +74,11 @@ function inTurn(path: string, { reconnect, close }: OpenDatabase): InTurn {
         return await work()
       } catch (error) {
         const failure = sqliteError(error, path)
-        if (failure.code === 'STORE_UNAVAILABLE') await reconnect()
+        if (failure.code === 'STORE_UNAVAILABLE') {
+          await reconnect().catch((again: unknown) => {
+            throw sqliteError(again, path)
+          })
+        }
         if (!isBusy(error) || isClosing || performance.now() > giveUpMs) throw failure
         await nextTurn() // lets a call to close in
       }

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { State, Statement } from '../state.js'
+import type { State, StateKind, Statement } from '../state.js'
 import { StoreError } from '../store-error.js'
 import {
   type Outcome,
@@ -19,12 +19,8 @@ interface Write {
 }
 
 /** `openState` for a file at `path`, in a thread of its own, since SQLite blocks the one that it runs in. */
-export async function openSqliteState(
-  path: string,
-  tables: readonly string[],
-  isShared: boolean,
-): Promise<State> {
-  const start: StateThreadStart = { path, tables, isShared }
+export async function openSqliteState(path: string, kind: StateKind, isShared: boolean): Promise<State> {
+  const start: StateThreadStart = { path, kind, isShared }
   const worker = new Worker(new URL('./state-worker.js', import.meta.url), {
     workerData: start,
     // Some of the options that a process may have been started with keep a thread from starting.
@@ -78,9 +74,9 @@ export async function openSqliteState(
       if (answer.kind === 'rows') return answer.rows
       throw failure(answer)
     },
-    async shrink() {
+    async shrink(mostPages = 0) {
       await commits.idle()
-      const answer = await ask({ id: nextId(), kind: 'shrink' })
+      const answer = await ask({ id: nextId(), kind: 'shrink', mostPages })
       if (answer.kind !== 'shrunk') throw failure(answer)
     },
     async close() {

@@ -29,6 +29,7 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
     write: (batch) => call('write', batch),
     setPresence: (changes) => call('setPresence', changes),
     findSilent: (beforeMs) => call('findSilent', beforeMs),
+    newestSeen: () => call('newestSeen'),
     findDevice: (name) => call('findDevice', name),
     findDevices: (names) => call('findDevices', names),
     addDevice: (device) => call('addDevice', device),

@@ -1,11 +1,11 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { type Client, createClient, type ResultSet } from '@libsql/client'
+import type { Client, ResultSet } from '@libsql/client/sqlite3'
 import { getTableColumns, getTableName } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/libsql'
+import { drizzle } from 'drizzle-orm/libsql/sqlite3'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import { StoreError } from '../store-error.js'
+import { openFile } from './open-file.js'
 import { tableStatements } from './table-statements.js'
 import { deviceMain, deviceSensorHistory, deviceSensors } from './tables.js'
 
@@ -23,27 +23,22 @@ export interface OpenDatabase {
   close(): void
 }
 
-/**
- * How long one attempt waits for a lock, in a call during which the thread cannot even be ended (libsql then
- * ends the process). Who wants to wait longer tries again.
- */
-const BUSY_TIMEOUT_MS = 500
+/** The history may be gigabytes; it is judged when it is touched. */
+const CHECKED = [deviceMain, deviceSensors].map(getTableName)
 
-/** Opens or creates the file, private to this user because secrets are in it, and its tables. */
+/** Opens or creates the file and its tables. */
 export async function openDatabase(path: string): Promise<OpenDatabase> {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  closeSync(openSync(file, 'a', 0o600))
-  const client = createClient({
-    url: pathToFileURL(file).href,
-    // With one connection the pragmas hold for all that is done.
-    concurrency: 1,
-    timeout: BUSY_TIMEOUT_MS,
+  const holds = 'devices, their state and their history'
+  const client = await openFile(path, {
+    holds,
+    tables: tableStatements,
+    checks: CHECKED,
   })
   try {
-    await client.execute('PRAGMA journal_mode = WAL')
     await syncCommits(client)
-    await prepareTables(client)
+    await refuseGaps(client)
     return {
       db: drizzle({ client }),
       async reconnect() {
@@ -63,8 +58,7 @@ async function syncCommits(client: Client): Promise<void> {
   await client.execute('PRAGMA synchronous = FULL')
 }
 
-async function prepareTables(client: Client): Promise<void> {
-  await client.batch([...tableStatements], 'write')
+async function refuseGaps(client: Client): Promise<void> {
   const gaps: string[] = []
   for (const table of [deviceMain, deviceSensors, deviceSensorHistory]) {
     gaps.push(...(await missingColumns(client, table)))

@@ -1,5 +1,6 @@
-import { LibsqlError } from '@libsql/client'
+import { LibsqlError } from '@libsql/client/sqlite3'
 import { StoreError } from '../store-error.js'
+import { DAMAGED_ADVICE } from './file-fault.js'
 
 /** Result codes that mean the content, not the state of the file or of the disk. (sqlite.org/rescode.html) */
 const contentErrors: ReadonlySet<string> = new Set([
@@ -14,13 +15,18 @@ const advice: ReadonlyMap<string, string> = new Map([
   ['SQLITE_FULL', 'make room on the disk'],
   ['SQLITE_READONLY', 'make file and folder writable for this user'],
   ['SQLITE_CANTOPEN', 'check that the path is a file, and its permissions'],
-  ['SQLITE_NOTADB', 'it is no SQLite database; move it away, or name another path'],
-  ['SQLITE_CORRUPT', 'the file is damaged; restore a copy, or move it away'],
+  ['SQLITE_IOERR', 'the disk fails or turned read-only; see what the kernel says of it'],
+  ['SQLITE_NOTADB', DAMAGED_ADVICE],
+  ['SQLITE_CORRUPT', DAMAGED_ADVICE],
   ['EACCES', 'make file and folder accessible for this user'],
+  ['ENOSPC', 'make room on the disk'],
   ['EISDIR', 'name a file, not a folder'],
   ['ENOTDIR', 'part of the path is a file, not a folder'],
   ['EROFS', 'name a path on a disk that takes writes'],
 ])
+
+/** What passes by itself: a lock, or a full disk. */
+const PASSING: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_FULL', 'ENOSPC'])
 
 /** The StoreError for whatever a statement on the file at `path` failed with. */
 export function sqliteError(error: unknown, path: string): StoreError {
@@ -42,7 +48,7 @@ export function sqliteError(error: unknown, path: string): StoreError {
 export function sqliteOpenError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error
   const { code, message } = failureOf(error)
-  const isPassing = code === 'SQLITE_BUSY' || code === 'SQLITE_FULL'
+  const isPassing = PASSING.has(code)
   return new StoreError(
     isPassing ? 'STORE_UNAVAILABLE' : 'STORE_REJECTED',
     `${path} cannot be opened: ${message} (${code}); ${advice.get(code) ?? 'check the file and its folder'}`,
@@ -60,7 +66,8 @@ export function isDuplicateKey(error: unknown): boolean {
   return cause instanceof LibsqlError && cause.extendedCode === 'SQLITE_CONSTRAINT_UNIQUE'
 }
 
-function failureOf(error: unknown): { code: string; message: string } {
+/** Code and message of the innermost error, SQLite's or the file system's. */
+export function failureOf(error: unknown): { code: string; message: string } {
   const { cause } = innermost(error)
   if (cause instanceof LibsqlError) return { code: cause.code, message: cause.message }
   if (!(cause instanceof Error)) return { code: 'unknown', message: String(cause) }

@@ -36,6 +36,8 @@ function perform(store: Store, call: Call): Promise<unknown> {
       return store.setPresence(...call.args)
     case 'findSilent':
       return store.findSilent(...call.args)
+    case 'newestSeen':
+      return store.newestSeen()
     case 'findDevice':
       return store.findDevice(...call.args)
     case 'findDevices':

@@ -1,10 +1,10 @@
-import type { Statement, Value } from '../state.js'
+import type { StateKind, Statement, Value } from '../state.js'
 import type { PackedError } from './thread-protocol.js'
 
 /** What the thread of a state file is started with. */
 export interface StateThreadStart {
   readonly path: string
-  readonly tables: readonly string[]
+  readonly kind: StateKind
   /** Whether another process may have it at the same time. */
   readonly isShared: boolean
 }
@@ -13,7 +13,9 @@ export interface StateThreadStart {
 export type StateRequest =
   | { readonly id: number; readonly kind: 'write'; readonly writes: readonly (readonly Statement[])[] }
   | { readonly id: number; readonly kind: 'read'; readonly statement: Statement }
-  | { readonly id: number; readonly kind: 'shrink' | 'close' }
+  /** 0 pages: all. */
+  | { readonly id: number; readonly kind: 'shrink'; readonly mostPages: number }
+  | { readonly id: number; readonly kind: 'close' }
 
 /** What became of one call of `write`. */
 export type Outcome = { readonly isDone: true } | { readonly isDone: false; readonly error: PackedError }

@@ -2,9 +2,10 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Client, createClient, type InValue } from '@libsql/client'
+import { type Client, createClient, type InValue } from '@libsql/client/sqlite3'
 import type { Statement, Value } from '../state.js'
 import { StoreError } from '../store-error.js'
+import { openFile } from './open-file.js'
 import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
 import {
   type Outcome,
@@ -19,12 +20,9 @@ import { packError } from './thread-protocol.js'
 
 if (parentPort === null) throw new Error('state-worker.js is not a program; start damselfly instead')
 const port = parentPort
-const { path, tables, isShared }: StateThreadStart = workerData
+const { path, kind, isShared }: StateThreadStart = workerData
 
 const post = (answer: StateAnswer): void => port.postMessage(answer)
-
-/** Who keeps the file locked is a backup; it goes on in steps of this. */
-const BUSY_TIMEOUT_MS = 500
 
 let last: Promise<void> = Promise.resolve()
 
@@ -43,12 +41,8 @@ async function open(): Promise<Client> {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   if (!isShared) await lock(`${file}.lock`)
-  closeSync(openSync(file, 'a', 0o600))
-  const client = createClient({ url: pathToFileURL(file).href, concurrency: 1, timeout: BUSY_TIMEOUT_MS })
-  await client.execute('PRAGMA auto_vacuum = INCREMENTAL')
-  await client.execute('PRAGMA journal_mode = WAL')
+  const client = await openFile(path, kind)
   await client.execute('PRAGMA synchronous = FULL')
-  await client.batch([...tables], 'write')
   return client
 }
 
@@ -78,7 +72,9 @@ async function answer(client: Client, request: StateRequest): Promise<StateAnswe
     if (request.kind === 'read') return { id, kind: 'rows', rows: await read(client, request.statement) }
     if (request.kind === 'shrink') {
       // Carried out to its end only in this form.
-      await client.executeMultiple('PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)')
+      await client.executeMultiple(
+        `PRAGMA incremental_vacuum(${request.mostPages}); PRAGMA wal_checkpoint(TRUNCATE)`,
+      )
       return { id, kind: 'shrunk' }
     }
     client.close()

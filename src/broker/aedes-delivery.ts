@@ -1,0 +1,46 @@
+import type { AedesPersistence, AttachedClient } from '../sessions/sessions.js'
+import type { Client } from './aedes-broker.js'
+import type { DeliveredMessage } from './outlet.js'
+
+/** Delivers a message, and says when the next may come. */
+type Deliver = (message: DeliveredMessage, passed: () => void) => void
+
+/** What this file relies on in Aedes's client, beyond its types. */
+interface DeliveringClient {
+  /** Aedes has them called with each message for a subscription of QoS 0, and of QoS 1 and 2. */
+  deliver0: Deliver
+  deliverQoS: Deliver
+}
+
+/**
+ * Has messages for a client delivered by `deliver`, with whether the subscription's QoS is 0. Aedes's own way
+ * writes whatever comes, counts packet identifiers up without looking which are in use, and keeps in memory
+ * what a socket does not take.
+ */
+export function deliverInstead(
+  client: Client,
+  deliver: (message: DeliveredMessage, isQos0: boolean, passed: () => void) => void,
+): void {
+  const delivering = asDelivering(client)
+  delivering.deliver0 = (message, passed) => deliver(message, true, passed)
+  delivering.deliverQoS = (message, passed) => deliver(message, false, passed)
+}
+
+/** Calls `acknowledged` after `persistence` was told of a PUBACK or PUBCOMP, which Aedes does for every client. */
+export function watchAcknowledgements(
+  persistence: AedesPersistence,
+  acknowledged: (client: AttachedClient, packetIdentifier: number) => void,
+): void {
+  const clear = persistence.outgoingClearMessageId.bind(persistence)
+  persistence.outgoingClearMessageId = (client, packet) =>
+    clear(client, packet).finally(() => acknowledged(client, packet.messageId ?? 0))
+}
+
+function asDelivering(client: object): DeliveringClient {
+  if (!isDelivering(client)) throw new Error('an Aedes whose clients deliver otherwise')
+  return client
+}
+
+function isDelivering(client: object): client is DeliveringClient {
+  return ['deliver0', 'deliverQoS'].every((name) => typeof Reflect.get(client, name) === 'function')
+}

@@ -1,0 +1,43 @@
+import type { PacketIdentifiers } from '../sessions/sessions.js'
+
+/** What is on its way to one client at QoS 1 and 2, by packet identifiers. */
+export interface DeliveryWindow extends PacketIdentifiers {
+  /** How many more may be on their way. */
+  readonly room: number
+  /** The client has acknowledged it for good, with PUBACK or PUBCOMP, or it was not sent. */
+  free(packetIdentifier: number): void
+}
+
+const HIGHEST = 65_535
+
+/**
+ * A window of `limit` messages. `isReserved` says which identifiers belong to messages that were sent on an
+ * earlier connection and are still to be sent again.
+ */
+export function createDeliveryWindow(
+  limit: number,
+  isReserved: (packetIdentifier: number) => boolean,
+): DeliveryWindow {
+  const inFlight = new Set<number>()
+  let last = 0
+  return {
+    get room() {
+      return Math.max(0, limit - inFlight.size)
+    },
+    take() {
+      for (let tried = 0; tried < HIGHEST; tried += 1) {
+        last = (last % HIGHEST) + 1
+        if (inFlight.has(last) || isReserved(last)) continue
+        inFlight.add(last)
+        return last
+      }
+      return undefined
+    },
+    claim(packetIdentifier) {
+      if (inFlight.has(packetIdentifier)) return false
+      inFlight.add(packetIdentifier)
+      return true
+    },
+    free: (packetIdentifier) => void inFlight.delete(packetIdentifier),
+  }
+}

@@ -1,0 +1,223 @@
+import type { Duplex } from 'node:stream'
+import { encodePublish, encodePubrel } from '../mqtt/encode-packet.js'
+import type { Backlog, LiveMessage, Outgoing } from '../sessions/sessions.js'
+import type { BackPressure } from './back-pressure.js'
+import { createCopyFilter } from './copy-filter.js'
+import { createDeliveryWindow, type DeliveryWindow } from './delivery-window.js'
+import type { FanOut } from './fan-out.js'
+import { createFifo } from './fifo.js'
+
+/** Bounds on what is on its way to one client. */
+export interface DeliveryLimits {
+  /** Messages of QoS 1 and 2 that it may have unacknowledged. */
+  readonly maxInflight: number
+  /** Messages of QoS 1 and 2 that wait beside these. */
+  readonly maxQueued: number
+  /** What all that waits in memory may take. */
+  readonly maxBufferedBytes: number
+  /** How long its socket may take nothing of what waits. */
+  readonly stalledAfterMs: number
+}
+
+/** A message as Aedes delivers it to one of a client's subscriptions. */
+export interface DeliveredMessage extends LiveMessage {
+  /** Whether it answers a SUBSCRIBE; no other message says so [MQTT-3.3.1-9]. */
+  readonly retain: boolean
+  readonly brokerId?: string | null | undefined
+  readonly brokerCounter?: number | undefined
+}
+
+/** What an outlet needs of its connection. */
+export interface OutletParts {
+  readonly limits: DeliveryLimits
+  readonly stream: Duplex
+  readonly pressure: BackPressure
+  /** Asked when the first message comes; `undefined` for a clean session. */
+  readonly backlog: (wake: () => void) => Backlog | undefined
+  readonly mayReceive: (topic: string) => boolean
+  readonly fanOut: FanOut
+  /** Told of each message that found no room. */
+  readonly dropped: (qos: 0 | 1 | 2) => void
+}
+
+/** A message that waits in memory. */
+interface Waiting extends LiveMessage {
+  readonly isRetained: boolean
+  readonly bytes: number
+  readonly left: (() => void) | undefined
+}
+
+/** What a message takes beside its topic and payload while it waits. */
+const OVERHEAD_BYTES = 100
+
+/** Messages that are given packet identifiers in one commit. */
+const TAKEN_TOGETHER = 100
+
+/**
+ * The messages on their way to one client. They leave while the socket takes them, those of QoS 1 and 2 also only
+ * while the client has few enough unacknowledged, and each kind in its order [MQTT-4.6.0-5]. The others wait in
+ * the session's backlog, or, of a clean session and of QoS 0, in memory; a message that finds no room there is
+ * dropped, as with Mosquitto, and the connection of a client that reads slowly is kept.
+ */
+export class Outlet {
+  readonly #parts: OutletParts
+  readonly #window: DeliveryWindow
+  readonly #unacknowledged = createFifo<Waiting & { readonly encoded: Buffer }>()
+  readonly #acknowledged = createFifo<Waiting>()
+  readonly #isFirstCopy = createCopyFilter()
+  #waitingBytes = 0
+  #taken: Outgoing[] = []
+  #hasMore = true
+  #isTaking = false
+  #isOpen = false
+  #known: { readonly backlog: Backlog | undefined } | undefined
+
+  constructor(parts: OutletParts) {
+    this.#parts = parts
+    const isReserved = (id: number): boolean => this.#backlog?.reserves(id) === true
+    this.#window = createDeliveryWindow(parts.limits.maxInflight, isReserved)
+  }
+
+  get #backlog(): Backlog | undefined {
+    this.#known ??= { backlog: this.#parts.backlog(() => this.#lookAgain()) }
+    return this.#known.backlog
+  }
+
+  /** A message for a subscription of this QoS; `left` is called when it has left or was dropped. */
+  deliver(message: DeliveredMessage, granted: 0 | 1 | 2, left?: () => void): void {
+    const { topic, payload, retain: isRetained } = message
+    const qos = message.qos < granted ? message.qos : granted
+    const stamp = { brokerId: message.brokerId ?? undefined, brokerCounter: message.brokerCounter }
+    const backlog = message.qos === 0 || isRetained ? undefined : this.#backlog
+    if (backlog !== undefined) this.#hasMore = true
+    const isFirst = this.#isFirstCopy(stamp)
+    // What the backlog does not hold at QoS 1 and 2 found its queue full.
+    const isQueued = backlog !== undefined && (qos > 0 || backlog.holds(stamp, granted))
+    if (isFirst && !isQueued && this.#parts.mayReceive(topic)) {
+      this.#wait({ topic, payload, qos, isRetained, left })
+    } else left?.()
+    this.#flow()
+  }
+
+  /** CONNACK has left, and messages may from now on; or there may be more in the backlog. */
+  open(): void {
+    this.#isOpen = true
+    this.#lookAgain()
+  }
+
+  /** The connection takes more again. */
+  drained(): void {
+    this.#flow()
+  }
+
+  /** The client has acknowledged a message for good, with PUBACK or PUBCOMP. */
+  acknowledged(packetIdentifier: number): void {
+    this.#window.free(packetIdentifier)
+    this.#flow()
+  }
+
+  /** The connection has ended. */
+  stop(): void {
+    this.#isOpen = false
+    this.#unacknowledged.clear()
+    this.#acknowledged.clear()
+    this.#taken = []
+  }
+
+  #lookAgain(): void {
+    this.#hasMore = true
+    this.#flow()
+  }
+
+  #wait(message: Omit<Waiting, 'bytes'>): void {
+    const { limits, stream, fanOut, dropped } = this.#parts
+    const { topic, payload, qos, isRetained, left } = message
+    const bytes = topic.length + payload.length + OVERHEAD_BYTES
+    const hasBytes = this.#waitingBytes === 0 || this.#waitingBytes + bytes <= limits.maxBufferedBytes
+    const isNext = this.#acknowledged.length === 0 && this.#window.room > 0
+    const hasPlace = qos === 0 || isNext || this.#acknowledged.length < limits.maxQueued
+    if (!stream.writable || !hasBytes || !hasPlace) {
+      if (stream.writable) dropped(qos)
+      left?.()
+      return
+    }
+    this.#waitingBytes += bytes
+    if (qos > 0) this.#acknowledged.push({ ...message, payload: fanOut.own(payload), bytes })
+    else {
+      const encoded = fanOut.encode({ topic, payload, isRetained })
+      this.#unacknowledged.push({ ...message, payload: '', bytes, encoded })
+    }
+  }
+
+  #flow(): void {
+    const { stream, pressure } = this.#parts
+    while (this.#isOpen && !pressure.isFull && stream.writable) {
+      const isSent = this.#sendTaken() || this.#sendAcknowledged()
+      if (!this.#sendUnacknowledged() && !isSent && !this.#take()) return
+    }
+  }
+
+  /** Takes from the backlog; `true`: there is something to be sent. */
+  #take(): boolean {
+    const count = Math.min(this.#window.room, TAKEN_TOGETHER)
+    if (!this.#hasMore || this.#isTaking || count === 0) return false
+    this.#hasMore = false
+    const keep = (taken: readonly Outgoing[]): boolean => {
+      if (taken.length === count) this.#hasMore = true
+      this.#taken = [...taken]
+      return taken.length > 0
+    }
+    const taken = this.#backlog?.take(count, this.#window) ?? []
+    if (!(taken instanceof Promise)) return keep(taken)
+    this.#isTaking = true
+    taken
+      .then(keep)
+      .finally(() => {
+        this.#isTaking = false
+      })
+      .then(
+        () => this.#flow(),
+        (error: unknown) => this.#parts.stream.destroy(new Error(`its queue failed: ${String(error)}`)),
+      )
+    return false
+  }
+
+  #sendTaken(): boolean {
+    const packet = this.#taken.shift()
+    if (packet === undefined) return false
+    const { packetIdentifier } = packet
+    if (packet.cmd === 'pubrel') this.#parts.pressure.write(encodePubrel(packetIdentifier))
+    else if (this.#parts.mayReceive(packet.topic))
+      this.#parts.pressure.write(encodePublish({ ...packet, isRetained: false }))
+    else {
+      this.#window.free(packetIdentifier)
+      this.#backlog?.discard(packetIdentifier).catch(() => undefined) // it is looked at again on the next connection
+    }
+    return true
+  }
+
+  #sendAcknowledged(): boolean {
+    if (this.#acknowledged.length === 0 || this.#window.room === 0) return false
+    const packetIdentifier = this.#window.take()
+    const message = packetIdentifier === undefined ? undefined : this.#acknowledged.shift()
+    if (packetIdentifier === undefined || message === undefined) return false
+    if (this.#parts.mayReceive(message.topic)) {
+      this.#parts.pressure.write(encodePublish({ ...message, isRepeated: false, packetIdentifier }))
+    } else this.#window.free(packetIdentifier)
+    this.#leave(message)
+    return true
+  }
+
+  #sendUnacknowledged(): boolean {
+    const message = this.#unacknowledged.shift()
+    if (message === undefined) return false
+    this.#parts.pressure.write(message.encoded)
+    this.#leave(message)
+    return true
+  }
+
+  #leave({ bytes, left }: Waiting): void {
+    this.#waitingBytes -= bytes
+    left?.()
+  }
+}
