@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LogLine, Server } from '../../test/support/server-process.js'
 import type { Context, Result, Scenario } from '../scenario.js'
-import { memoryMiB, openHandles } from '../support/memory.js'
+import { type Heap, INSPECTABLE, type LiveMemory, openHeap } from '../support/heap.js'
+import { memoryMiB, openHandles, peakMemoryMiB } from '../support/memory.js'
 import { holdsWithin } from '../support/wait.js'
-import { fuzz } from './fuzzer.js'
+import { type FuzzResult, fuzz } from './fuzzer.js'
 import { startWitness } from './witness.js'
 
 /** A round is a hundred connections with ten thousand packets, of which ten come first, to warm the server up. */
@@ -12,16 +14,33 @@ const WARM_UP_ROUNDS = 10
 const CONNECTIONS_A_ROUND = 100
 const PACKETS_A_ROUND = 10_000
 
+/** Connections have the same numbers however many came before. */
+const FIRST_AFTER_WARM_UP = 10_000_001
+
 const WITNESS = { username: 'witness', password: 'of what the others do' } as const
 
 /** What whoever has no name may do; everything else is the witness's. */
-const RULES = 'topic readwrite fuzz/#\ntopic readwrite devices/#\n'
+const RULES = 'topic readwrite fuzz/#\ntopic readwrite devices/#\ntopic readwrite device/#\n'
 
-/** How much more memory than after the warm-up is still none that grew: what Node leaves to be collected. */
-const SPARE_MIB = 64
+/** Nobody is kept out, or lost, for what others have done: all of them come from one address. */
+const SETTINGS = {
+  ...INSPECTABLE,
+  WS_PORT: '0',
+  SESSION_EXPIRY_S: '5',
+  MAX_RETAINED_MESSAGES: '200',
+  LOGIN_FAILURES: '1000000',
+  LOGIN_REFUSE_AFTER: '1000000',
+  MQTT_USERNAME: WITNESS.username,
+  MQTT_PASSWORD: WITNESS.password,
+} as const
+
+/** More memory than after the warm-up that is still none that grew: in use, and what was not given back. */
+const SPARE_HEAP_MIB = 8
+const SPARE_RESIDENT_MIB = 64
 
 /** Sessions that were begun have ended by then. */
 const SETTLED_WITHIN_MS = 120_000
+const SETTLED_AFTER_WARM_UP_MS = 10_000
 
 /** Packets of every kind, spoiled in every way. */
 export const fuzzing: Scenario = {
@@ -32,44 +51,140 @@ export const fuzzing: Scenario = {
 }
 
 async function run({ ground, random, rounds = DEFAULT_ROUNDS, say }: Context): Promise<Result> {
+  const seed = random.below(0x7fff_ffff)
   writeFileSync(join(ground.folder, 'config', 'acl.conf'), RULES)
-  const server = await ground.readyServer({
-    ...{ WS_PORT: '0', SESSION_EXPIRY_S: '5', MAX_RETAINED_MESSAGES: '1000' },
-    ...{ MQTT_USERNAME: WITNESS.username, MQTT_PASSWORD: WITNESS.password },
-  })
-  const target = { port: server.port('mqtt'), websocketPort: server.port('ws'), random }
-  const send = (from: number, count: number) => {
-    let said = 0
+  const server = await ground.readyServer(SETTINGS)
+  const heap = await openHeap(server)
+  const isAlive = watch(server)
+  const send = (firstNumber: number, count: number): Promise<FuzzResult> => {
+    const tell = sayNowAndThen(say, server)
     return fuzz({
-      ...target,
+      ...{ port: server.port('mqtt'), websocketPort: server.port('ws'), seed, firstNumber },
       connections: count * CONNECTIONS_A_ROUND,
       packets: count * PACKETS_A_ROUND,
-      progress(packets) {
-        if (packets < said + 10 * PACKETS_A_ROUND) return
-        said = packets
-        say(`fuzz: ${from + packets} packets, ${memoryMiB(server.pid)} MiB`)
-      },
+      goesOn: (packets) => isAlive() && tell(packets),
     })
   }
   const witness = await startWitness(server.port('mqtt'), WITNESS)
   ground.defer(witness.stop)
   const idleHandles = openHandles(server.pid)
-  const isQuiet = () => holdsWithin(SETTLED_WITHIN_MS, () => openHandles(server.pid) <= idleHandles)
 
-  const warmUp = await send(0, WARM_UP_ROUNDS)
-  await isQuiet()
-  const before = memoryMiB(server.pid)
-  const { packets, connections, cutOff, faults } = await send(warmUp.packets, rounds)
-  const isClosed = await isQuiet()
-  const hasShrunk = await holdsWithin(SETTLED_WITHIN_MS, () => memoryMiB(server.pid) <= before + SPARE_MIB)
-  const all = [...warmUp.faults, ...faults, ...(await witness.finish())]
-  const after = memoryMiB(server.pid)
-  if (!isClosed) all.push(`${openHandles(server.pid)} handles are open, ${idleHandles} were before`)
-  if (!hasShrunk) all.push(`${after} MiB of memory, ${before} after the warm-up`)
+  const warmUp = await send(1, WARM_UP_ROUNDS)
+  if (!isAlive()) return died(server, warmUp)
+  await handlesFall(server, idleHandles)
+  const before = await lowest(heap)
+  const sent = await send(FIRST_AFTER_WARM_UP, rounds)
+  if (!isAlive()) return died(server, sent)
+  const hasClosed = await handlesFall(server, idleHandles)
+  const after = await settle(heap, before)
+  const handles = openHandles(server.pid)
+  const peakMiB = peakMemoryMiB(server.pid)
+  const faults = [...warmUp.faults, ...sent.faults, ...(await witness.finish())]
+  if (!hasClosed) faults.push(`${handles} handles are open, ${idleHandles} were before`)
+  if (!isBack(after, before)) faults.push(`memory: ${describe(after)}, ${describe(before)} after the warm-up`)
+  witness.stop()
+  faults.push(...(await faultsOfTheEnd(server)))
   return {
     done:
-      `${packets} packets over ${connections} connections, ${cutOff} of them cut off; the witness sent ${witness.sent} ` +
-      `messages; memory ${before} MiB after the warm-up, ${after} at the end; handles ${idleHandles} and ${openHandles(server.pid)}`,
-    faults: all,
+      `${describeSent(sent)}; ${describeServer(server.log)}; the witness sent ${witness.sent} messages; ` +
+      `memory ${describe(before)} after the warm-up, ${describe(after)} at the end, ${peakMiB} MiB at the most; ` +
+      `handles ${idleHandles} and ${handles}`,
+    faults,
   }
+}
+
+function watch(server: Server): () => boolean {
+  let isAlive = true
+  void server.ended.then(() => {
+    isAlive = false
+  })
+  return () => isAlive
+}
+
+async function died(server: Server, sent: FuzzResult): Promise<Result> {
+  const text = server.text().split('\n').slice(-20).join('\n')
+  return { done: describeSent(sent), faults: [`the server ended with ${await server.ended}: ${text}`] }
+}
+
+function sayNowAndThen(say: Context['say'], server: Server): (packets: number) => true {
+  let said = 0
+  return (packets) => {
+    if (packets >= said + 5 * PACKETS_A_ROUND) {
+      said = packets
+      say(`fuzz: ${packets} packets, ${memoryMiB(server.pid)} MiB`)
+    }
+    return true
+  }
+}
+
+const handlesFall = (server: Server, idle: number): Promise<boolean> =>
+  holdsWithin(SETTLED_WITHIN_MS, () => openHandles(server.pid) <= idle)
+
+/** What is in use when sessions, retries and timers of those who have gone have ended. */
+async function lowest(heap: Heap): Promise<LiveMemory> {
+  let found = await heap.measure()
+  await holdsWithin(SETTLED_AFTER_WARM_UP_MS, async () => {
+    const next = await heap.measure()
+    const isLower = next.heapMiB < found.heapMiB
+    if (isLower) found = next
+    return false
+  })
+  return found
+}
+
+/** Measures until memory is back at what it was `before`, or the time is up. */
+async function settle(heap: Heap, before: LiveMemory): Promise<LiveMemory> {
+  let after = await heap.measure()
+  await holdsWithin(SETTLED_WITHIN_MS, async () => {
+    after = await heap.measure()
+    return isBack(after, before)
+  })
+  return after
+}
+
+const isBack = (after: LiveMemory, before: LiveMemory): boolean =>
+  after.heapMiB <= before.heapMiB + SPARE_HEAP_MIB &&
+  after.residentMiB <= before.residentMiB + SPARE_RESIDENT_MIB
+
+const describe = ({ heapMiB, residentMiB }: LiveMemory): string => `${heapMiB} MiB in use of ${residentMiB}`
+
+function describeSent({ packets, connections, accepted, ended, taken, acknowledged, delivered }: FuzzResult) {
+  return (
+    `${packets} packets over ${connections} connections; ${accepted} connections were let in, ${ended} ended by ` +
+    `the server; ${taken} packets taken, ${acknowledged} acknowledged, ${delivered} messages delivered`
+  )
+}
+
+/** Stops the server; what it says of itself that should not be. */
+async function faultsOfTheEnd(server: Server): Promise<string[]> {
+  server.kill('SIGTERM')
+  const code = await server.ended
+  const faults = server.log.filter(({ level }) => level === 'error' || level === 'fatal')
+  const waiting = Number(lastSummary(server.log)?.['waiting'])
+  return [
+    ...(code === 0 ? [] : [`the server ended with ${code}`]),
+    ...(waiting === 0 ? [] : [`${waiting} messages came to no end`]),
+    ...faults.map((line) => JSON.stringify(line)),
+  ]
+}
+
+const lastSummary = (log: readonly LogLine[]): LogLine | undefined =>
+  log.findLast(({ msg }) => msg === 'summary')
+
+/** The server's own counts, warm-up included. */
+function describeServer(log: readonly LogLine[]): string {
+  const summary = lastSummary(log) ?? {}
+  const count = (name: string): string => `${name} ${Reflect.get(summary, name)}`
+  const errors = Object.entries(Object(Reflect.get(summary, 'protocolErrors'))).map(
+    ([clause, times]) => [clause, Number(times)] as const,
+  )
+  const most = errors.sort(([, one], [, other]) => other - one).slice(0, 5)
+  const sum = errors.reduce((all, [, times]) => all + times, 0)
+  return (
+    `with the warm-up the server counts ${sum} protocol errors of ${errors.length} kinds ` +
+    `(${most.map(([clause, times]) => `${clause} ${times}`).join(', ')}), ` +
+    ['connectionsTotal', 'received', 'stored', 'denied', 'queueDropped', 'slowDropped', 'loginsFailed']
+      .map(count)
+      .join(', ')
+  )
 }

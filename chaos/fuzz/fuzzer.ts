@@ -1,143 +1,120 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { parser } from 'mqtt-packet'
-import { createWebSocketStream, WebSocket } from 'ws'
-import type { Random } from '../../test/support/random.js'
-import { holdsWithin } from '../support/wait.js'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { generate } from 'mqtt-packet'
 import { type Plan, planConnection } from './plan.js'
+import { openWire, type Ports, type Wire } from './wire.js'
 
 /** What is to be sent, and whither. */
-export interface FuzzOptions {
-  readonly port: number
-  readonly websocketPort: number
+export interface FuzzOptions extends Ports {
+  /** What a connection sends depends on this and on its number, and on nothing else. */
+  readonly seed: number
+  readonly firstNumber: number
   /** At least so many of each. */
   readonly packets: number
   readonly connections: number
-  readonly random: Random
-  /** Told now and then how many packets were sent. */
-  readonly progress: (packets: number) => void
+  /** Told after each connection how many packets were sent; `false`: nobody is there any more. */
+  readonly goesOn: (packets: number) => boolean
 }
 
-/** What was sent. */
+/** What was sent, and what came of it. */
 export interface FuzzResult {
   readonly packets: number
   readonly connections: number
-  /** Connections that the server ended before everything was sent. */
-  readonly cutOff: number
+  /** Connections that had CONNACK 0, and those that the server ended before they had sent and asked everything. */
+  readonly accepted: number
+  readonly ended: number
+  /** Packets that the server has taken for sure: an answer to them, or to one behind them, has come. */
+  readonly taken: number
+  /** Packets that the server has acknowledged, and messages that it has delivered. */
+  readonly acknowledged: number
+  readonly delivered: number
   /** What happened to connections that did nothing wrong. */
   readonly faults: readonly string[]
 }
 
 const AT_ONCE = 50
-const PACKETS_A_WRITE = 20
 
-/** Most connections that are spoiled end early. */
-const MOST_PACKETS = 400
+/** A minute: many times what a busy server takes to close a connection; less where none is owed. */
+const CLOSED_WITHIN_MS = 60_000
+const MAY_CLOSE_WITHIN_MS = 200
 
-const ONE_IN_SO_MANY_IS_A_WEBSOCKET = 10
-const ANSWERED_WITHIN_MS = 60_000
+const DISCONNECT = generate({ cmd: 'disconnect' })
 
-/** Sends what was planned at random, over some connections at a time. */
+/** Runs what was planned, over some connections at a time. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
-  const { random } = options
   const faults: string[] = []
-  let packets = 0
-  let connections = 0
-  let cutOff = 0
+  const counts = {
+    packets: 0,
+    connections: 0,
+    accepted: 0,
+    ended: 0,
+    taken: 0,
+    acknowledged: 0,
+    delivered: 0,
+  }
+  const isEnough = (): boolean =>
+    counts.packets >= options.packets && counts.connections >= options.connections
 
   const run = async (): Promise<void> => {
-    while (packets < options.packets || connections < options.connections) {
-      connections += 1
-      const number = connections
-      const plan = planConnection(random, number, 1 + random.below(MOST_PACKETS))
-      const stream = await open(options, number)
-      if (stream === undefined) {
+    while (options.goesOn(counts.packets) && !isEnough()) {
+      const number = options.firstNumber + counts.connections
+      counts.connections += 1
+      const plan = planConnection(options.seed, number)
+      const wire = await openWire(options, plan.isWebSocket, plan.reads)
+      if (wire === undefined) {
         faults.push(`connection ${number} was not accepted`)
         continue
       }
-      const isAnswered = plan.isValid ? watchAnswers(stream) : undefined
-      const sent = await send(stream, plan, random)
-      packets += sent
-      if (sent < plan.packets.length) cutOff += 1
-      options.progress(packets)
-      if (isAnswered !== undefined && !(await isAnswered(plan.pings))) {
-        faults.push(`connection ${number}, which did nothing wrong, was not answered`)
-      }
-      stream.destroy()
+      const sent = await send(wire, plan)
+      counts.packets += sent
+      if (wire.isEnded) counts.ended += 1
+      const fault = await finish(wire, plan)
+      if (fault !== undefined) faults.push(`connection ${number}, which did nothing wrong, ${fault}`)
+      const { isAccepted, pings, others, messages } = wire.answers
+      if (isAccepted) counts.accepted += 1
+      counts.taken += Math.max(plan.pings[Math.min(pings, plan.pings.length) - 1] ?? 0, others)
+      counts.acknowledged += others
+      counts.delivered += messages
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, run))
-  return { packets, connections, cutOff, faults }
+  return { ...counts, faults }
 }
 
-async function open({ port, websocketPort }: FuzzOptions, number: number): Promise<Duplex | undefined> {
-  try {
-    if (number % ONE_IN_SO_MANY_IS_A_WEBSOCKET > 0) {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-      await once(socket, 'connect')
-      socket.on('error', () => undefined)
-      return socket
-    }
-    const socket = new WebSocket(`ws://127.0.0.1:${websocketPort}`, 'mqtt')
-    await once(socket, 'open')
-    const stream = createWebSocketStream(socket)
-    stream.on('error', () => undefined)
-    socket.once('close', () => stream.destroy())
-    return stream
-  } catch {
-    return undefined
+/** Sends all, until the connection ends, and waits for the answers if it is to; how many packets were sent. */
+async function send(wire: Wire, plan: Plan): Promise<number> {
+  let sent = 0
+  for (const { bytes, pauseMs, packetsSoFar } of plan.parts) {
+    if (pauseMs > 0) await delay(pauseMs)
+    if (!wire.isOpen) return sent
+    await wire.write(bytes)
+    sent = packetsSoFar
+    await nextTurn()
   }
+  await wire.until(() => isAnswered(wire, plan), plan.patienceMs)
+  return sent
 }
 
-/** How many packets were sent until the connection ended. */
-async function send(stream: Duplex, { packets, reads, isCut }: Plan, random: Random): Promise<number> {
-  if (reads) stream.resume()
-  for (let sent = 0; sent < packets.length; sent += PACKETS_A_WRITE) {
-    const bytes = Buffer.concat(packets.slice(sent, sent + PACKETS_A_WRITE))
-    for (const part of isCut ? cut(bytes, random) : [bytes]) {
-      if (stream.destroyed) return sent
-      if (!stream.write(part)) await drained(stream)
-      await nextTurn()
-    }
+function isAnswered({ answers }: Wire, { isValid, awaitedPings, otherRequests }: Plan): boolean {
+  return answers.pings >= awaitedPings && (!isValid || answers.others >= otherRequests)
+}
+
+/** Ends the connection, if the server has not; what should not have been with one that was valid. */
+async function finish(wire: Wire, plan: Plan): Promise<string | undefined> {
+  const { pings, otherRequests, isValid, reads, ending } = plan
+  if (isValid && !isAnswered(wire, plan)) {
+    wire.destroy(false)
+    const { answers } = wire
+    return (
+      `had answers to ${answers.pings} of ${pings.length} PINGREQs and ${answers.others} of ${otherRequests} others, ` +
+      `and was ${wire.isEnded ? 'ended' : 'left waiting'}`
+    )
   }
-  return packets.length
-}
-
-function* cut(bytes: Buffer, random: Random): Generator<Buffer> {
-  let from = 0
-  while (from < bytes.length) {
-    const to = from + 1 + random.below(1500)
-    yield bytes.subarray(from, to)
-    from = to
+  if (ending === 'disconnect' && wire.isOpen) await wire.write(DISCONNECT)
+  if (ending === 'half-closed' && wire.isOpen) wire.finish()
+  if (reads && (isValid || ending === 'half-closed') && ending !== 'abrupt' && ending !== 'reset') {
+    await wire.until(() => false, isValid ? CLOSED_WITHIN_MS : MAY_CLOSE_WITHIN_MS)
   }
-}
-
-function drained(stream: Duplex): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done)
-      stream.off('close', done)
-      resolve()
-    }
-    stream.once('drain', done)
-    stream.once('close', done)
-    if (stream.destroyed) done()
-  })
-}
-
-/** Counts the PINGRESPs that come, until `isAnswered` has as many as are due. */
-function watchAnswers(stream: Duplex): (due: number) => Promise<boolean> {
-  let answers = 0
-  const parse = parser({ protocolVersion: 4 })
-  parse.on('packet', ({ cmd }) => {
-    if (cmd === 'pingresp') answers += 1
-  })
-  parse.on('error', () => stream.destroy())
-  stream.on('data', (data: Buffer) => parse.parse(data))
-  return async (due) => {
-    await holdsWithin(ANSWERED_WITHIN_MS, () => stream.destroyed || answers === due)
-    return answers === due
-  }
+  const isLeft = isValid && !wire.isEnded && ending !== 'abrupt' && ending !== 'reset'
+  wire.destroy(ending === 'reset')
+  return isLeft ? `was not closed by the server (${ending})` : undefined
 }

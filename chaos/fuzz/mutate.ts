@@ -68,3 +68,21 @@ export function mutate(random: Random, bytes: Buffer, other: Buffer): Buffer {
   }
   return spoiled
 }
+
+/**
+ * Has one packet in `odds` sent twice, later, earlier, or not at all: each is as a client may send it, and their
+ * order need not be. The CONNECT, too, is moved now and then.
+ */
+export function disorder(random: Random, odds: number, packets: readonly Buffer[]): readonly Buffer[] {
+  const first = random.below(50) === 0 ? 0 : 1
+  const spoiled = [...packets]
+  for (let at = first; at < spoiled.length; at += 1) {
+    if (random.below(odds) > 0) continue
+    const [packet] = spoiled.splice(at, 1) as [Buffer]
+    const times = random.below(4) === 0 ? 0 : 1 + random.below(2)
+    for (let time = 0; time < times; time += 1) {
+      spoiled.splice(first + random.below(spoiled.length - first + 1), 0, packet)
+    }
+  }
+  return spoiled
+}

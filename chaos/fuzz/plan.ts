@@ -1,115 +1,182 @@
-import { generate, type IConnectPacket, type ISubscription, type Packet } from 'mqtt-packet'
-import type { Random } from '../../test/support/random.js'
-import { mutate } from './mutate.js'
+import { generate } from 'mqtt-packet'
+import { createRandom, type Random } from '../../test/support/random.js'
+import { between } from '../support/random.js'
+import { disorder, mutate } from './mutate.js'
+import { createPackets, randomConnect } from './packets.js'
 
-/** What one connection sends, packet by packet. */
+/** How a connection ends when everything is sent. */
+export type Ending = 'abrupt' | 'reset' | 'half-closed' | 'disconnect' | 'silent'
+
+/** What is written together, and how long nothing was before. */
+export interface Part {
+  readonly bytes: Buffer
+  readonly pauseMs: number
+  /** Packets that have been written when this part has. */
+  readonly packetsSoFar: number
+}
+
+/** Everything that one connection sends, and how. */
 export interface Plan {
-  readonly packets: readonly Buffer[]
-  /** Whether every packet is as a client may send it. */
+  readonly parts: readonly Part[]
+  readonly packets: number
+  /** Whether every packet is as a client may send it, in an order in which it may. */
   readonly isValid: boolean
-  /** PINGREQs among them; the last packet of a valid plan is one. */
-  readonly pings: number
+  /** For each PINGREQ, which packet it is: when it is answered, those before it have been taken. */
+  readonly pings: readonly number[]
+  /** Packets whose answer is another: PUBACK, PUBREC, PUBCOMP, SUBACK or UNSUBACK. */
+  readonly otherRequests: number
+  readonly isWebSocket: boolean
   /** Whether what the server sends is read. */
   readonly reads: boolean
-  /** Whether packets are cut at random places when they are sent. */
-  readonly isCut: boolean
+  /** How many PINGREQs are to be answered before it ends; of a valid connection everything is. */
+  readonly awaitedPings: number
+  /** And how long they are waited for. */
+  readonly patienceMs: number
+  readonly ending: Ending
 }
 
-/** One in so many packets is changed; 0: none. */
-const ODDS = [0, 500, 50, 3] as const
+/** What becomes of the packets that were made: so many of a hundred connections, with at most so many packets. */
+interface Kind {
+  readonly weight: number
+  readonly most: number
+  readonly spoil: 'nothing' | 'order' | 'bytes'
+  /** One packet in so many is spoiled. */
+  readonly odds: number
+  /** How long the answers are waited for: not long where a spoiled length may have the server wait as well. */
+  readonly patienceMs: number
+}
 
-/** Of names, so that connections meet: in sessions, take-overs, queues and retained messages. */
-const CLIENT_IDS = 200
-const DEVICES = 20
-const TOPICS = ['fuzz', 'fuzz/a', 'fuzz/b', 'fuzz/a/b', 'fuzz//', 'fuzz/é'] as const
-const FILTERS = ['fuzz/#', 'fuzz/+', '#', '+/+', '+/a/#', 'fuzz/a', 'fuzz//', '$SYS/#'] as const
-const PAYLOADS = [
-  '',
-  '{"temperature":21.5,"humidity":40}',
-  '{"sensor":"DHT11","temperature":nan,"timestamp":12}',
-  '{"sensors":[{"sensor_name":"a","value":1,"timestamp":"2026-01-01T00:00:00+08:00"}],"status":{"a":[1]}}',
-  '{"sequence":7,"timestamp":1000,"status":1}',
-  '[[[[',
-  'x'.repeat(5000),
-] as const
+/** More of those that live long than of those that end with the first packets. */
+const KINDS: readonly Kind[] = [
+  { weight: 30, most: 280, spoil: 'nothing', odds: 0, patienceMs: 60_000 },
+  { weight: 35, most: 280, spoil: 'order', odds: 10, patienceMs: 20_000 },
+  { weight: 15, most: 280, spoil: 'bytes', odds: 500, patienceMs: 5000 },
+  { weight: 10, most: 120, spoil: 'bytes', odds: 50, patienceMs: 3000 },
+  { weight: 10, most: 20, spoil: 'bytes', odds: 3, patienceMs: 1000 },
+]
 
-/** Plans the `number`th connection, of at most `length` packets. */
-export function planConnection(random: Random, number: number, length: number): Plan {
-  const odds = random.of(ODDS)
-  const isValid = odds === 0
-  const plan: Packet[] = [randomConnect(random, isValid ? `valid-${number}` : undefined)]
-  while (plan.length < length) plan.push(randomPacket(random))
-  plan.push({ cmd: 'pingreq' })
-  const packets = plan.map((packet) => generate(packet))
+const MOST_TOGETHER = 40
+const MOST_PAUSES = 5
+const MOST_PAUSE_MS = 30
+const MOST_CUT_BYTES = 1500
+const MOST_SINGLE_BYTES = 100
+
+/** Long enough for all that is sent; the shortest, of those whose silence ends them. */
+const KEEP_ALIVE_S = 600
+const SHORTEST_KEEP_ALIVE_S = 3
+
+const PINGREQ = generate({ cmd: 'pingreq' })
+
+/** Plans the `number`th connection of a run: the same for the same `seed`, whatever else is going on. */
+export function planConnection(seed: number, number: number): Plan {
+  const random = createRandom(mix(seed, number))
+  const kind = chooseKind(random)
+  const isValid = kind.spoil === 'nothing'
+  const ending = chooseEnding(random, isValid)
+  const packets = [
+    randomConnect(
+      random,
+      isValid ? `valid-${number}` : undefined,
+      ending === 'silent' ? SHORTEST_KEEP_ALIVE_S : KEEP_ALIVE_S,
+    ),
+  ]
+  const { next } = createPackets(random, kind.spoil === 'order')
+  const length = between(random, 1, kind.most)
+  while (packets.length < length) packets.push(...next())
+  packets.push(PINGREQ)
+  const spoiled = spoil(random, kind, packets)
+  const reads = isValid || random.below(20) > 0
+  const pings = spoiled.flatMap((bytes, index) => (bytes.equals(PINGREQ) ? [index + 1] : []))
   return {
-    packets: isValid ? packets : packets.map((bytes) => mutateOneIn(random, odds, bytes, packets)),
+    parts: cutUp(random, spoiled),
+    packets: spoiled.length,
     isValid,
-    pings: plan.filter(({ cmd }) => cmd === 'pingreq').length,
-    reads: isValid || random.below(10) > 0,
-    isCut: random.below(4) === 0,
+    pings,
+    otherRequests: spoiled.filter(isOtherRequest).length,
+    isWebSocket: random.below(10) === 0,
+    reads,
+    awaitedPings: isValid || random.below(2) === 0 ? pings.length : random.below(pings.length + 1),
+    patienceMs: reads ? kind.patienceMs : choosePatienceMs(random),
+    ending,
   }
 }
 
-function mutateOneIn(random: Random, odds: number, bytes: Buffer, others: readonly Buffer[]): Buffer {
-  return random.below(odds) === 0 ? mutate(random, bytes, random.of(others)) : bytes
+/** MurmurHash3's last steps (A. Appleby, public domain): numbers that are alike give seeds that are not. */
+function mix(seed: number, number: number): number {
+  let state = Math.imul(seed ^ Math.imul(number, 0x9e37_79b1), 0x85eb_ca6b)
+  state = Math.imul(state ^ (state >>> 13), 0xc2b2_ae35)
+  return (state ^ (state >>> 16)) | 1
 }
 
-function randomConnect(random: Random, validId: string | undefined): IConnectPacket {
-  const clean = random.below(3) > 0
-  const isOld = random.below(4) === 0
-  const will = {
-    topic: random.of(TOPICS),
-    payload: Buffer.from('gone'),
-    qos: randomQos(random),
-    retain: false,
-  }
-  return {
-    cmd: 'connect',
-    protocolId: isOld ? 'MQIsdp' : 'MQTT',
-    protocolVersion: isOld ? 3 : 4,
-    clean,
-    clientId: validId ?? `fuzz-${random.below(CLIENT_IDS)}`,
-    keepalive: 600,
-    ...(random.below(3) === 0 ? { will } : {}),
-  }
+function chooseKind(random: Random): Kind {
+  let at = random.below(100)
+  const [first] = KINDS as readonly [Kind, ...Kind[]]
+  return (
+    KINDS.find(({ weight }) => {
+      at -= weight
+      return at < 0
+    }) ?? first
+  )
 }
 
-function randomQos(random: Random): 0 | 1 | 2 {
-  return random.of([0, 1, 2] as const)
+function chooseEnding(random: Random, isValid: boolean): Ending {
+  const kind = random.below(100)
+  if (kind < 2 && isValid) return 'silent'
+  if (kind < 50) return 'abrupt'
+  if (kind < 65) return 'reset'
+  return kind < 80 ? 'half-closed' : 'disconnect'
 }
 
-const randomIdentifier = (random: Random): number => 1 + random.below(20)
-
-function randomPacket(random: Random): Packet {
-  const messageId = randomIdentifier(random)
-  const kind = random.below(20)
-  if (kind < 10) return randomPublish(random)
-  if (kind < 12) {
-    const subscriptions = Array.from(
-      { length: 1 + random.below(3) },
-      (): ISubscription => ({
-        topic: random.of(FILTERS),
-        qos: randomQos(random),
-      }),
-    )
-    return { cmd: 'subscribe', messageId, subscriptions }
-  }
-  if (kind === 12) return { cmd: 'unsubscribe', messageId, unsubscriptions: [random.of(FILTERS)] }
-  if (kind === 13) return { cmd: 'pingreq' }
-  return { cmd: random.of(['puback', 'pubrec', 'pubrel', 'pubcomp'] as const), messageId }
+/** Of a connection that reads nothing: one in ten stays until the server has had enough of it, after 20 s. */
+function choosePatienceMs(random: Random): number {
+  return random.below(10) === 0 ? 22_000 : random.below(1000)
 }
 
-function randomPublish(random: Random): Packet {
-  const qos = randomQos(random)
-  const isReport = random.below(2) === 0
-  const device = `devices/fuzz-${random.below(DEVICES)}/${random.of(['data', 'status', 'heartbeat'])}`
-  return {
-    cmd: 'publish',
-    topic: isReport ? device : random.of(TOPICS),
-    payload: random.of(PAYLOADS),
-    qos,
-    dup: qos > 0 && random.below(8) === 0,
-    retain: random.below(8) === 0,
-    ...(qos > 0 ? { messageId: randomIdentifier(random) } : {}),
+function spoil(random: Random, { spoil: what, odds }: Kind, packets: readonly Buffer[]): readonly Buffer[] {
+  if (what === 'nothing') return packets
+  if (what === 'order') return disorder(random, odds, packets)
+  return packets.map((bytes) =>
+    random.below(odds) === 0 ? mutate(random, bytes, random.of(packets)) : bytes,
+  )
+}
+
+const PUBLISH = 3
+const OTHER_REQUESTS: readonly number[] = [6, 8, 10] // PUBREL, SUBSCRIBE, UNSUBSCRIBE
+
+function isOtherRequest(bytes: Buffer): boolean {
+  const first = bytes[0] ?? 0
+  return first >> 4 === PUBLISH ? (first & 0x06) > 0 : OTHER_REQUESTS.includes(first >> 4)
+}
+
+/** Some packets at a time; of one connection in four not where they begin and end, and with pauses. */
+function cutUp(random: Random, packets: readonly Buffer[]): Part[] {
+  const parts: Part[] = []
+  const isCut = random.below(4) === 0
+  const isSlow = random.below(4) === 0
+  let pauses = 0
+  for (let from = 0; from < packets.length; ) {
+    const to = Math.min(packets.length, from + 1 + random.below(MOST_TOGETHER))
+    const pieces = isCut
+      ? cut(random, Buffer.concat(packets.slice(from, to)))
+      : [Buffer.concat(packets.slice(from, to))]
+    for (const [index, bytes] of pieces.entries()) {
+      const pauseMs =
+        isSlow && pauses < MOST_PAUSES && random.below(4) === 0 ? random.below(MOST_PAUSE_MS) : 0
+      if (pauseMs > 0) pauses += 1
+      parts.push({ bytes, pauseMs, packetsSoFar: index === pieces.length - 1 ? to : from })
+    }
+    from = to
   }
+  return parts
+}
+
+function cut(random: Random, bytes: Buffer): Buffer[] {
+  const pieces: Buffer[] = []
+  const single = random.below(4) === 0 ? MOST_SINGLE_BYTES : 0
+  for (let from = 0; from < bytes.length; ) {
+    const to = from + (pieces.length < single ? 1 : between(random, 1, MOST_CUT_BYTES))
+    pieces.push(bytes.subarray(from, to))
+    from = to
+  }
+  return pieces
 }
