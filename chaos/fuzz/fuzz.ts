@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LogLine, Server } from '../../test/support/server-process.js'
+import type { Server } from '../../test/support/server-process.js'
 import type { Context, Result, Scenario } from '../scenario.js'
 import { type Heap, INSPECTABLE, type LiveMemory, openHeap } from '../support/heap.js'
 import { memoryMiB, openHandles, peakMemoryMiB } from '../support/memory.js'
 import { holdsWithin } from '../support/wait.js'
 import { type FuzzResult, fuzz } from './fuzzer.js'
+import { describeCounts, RULES, stopTarget, TARGET_SETTINGS, WITNESS } from './target.js'
 import { startWitness } from './witness.js'
 
 /** A round is a hundred connections with ten thousand packets, of which ten come first, to warm the server up. */
@@ -16,23 +17,6 @@ const PACKETS_A_ROUND = 10_000
 
 /** Connections have the same numbers however many came before. */
 const FIRST_AFTER_WARM_UP = 10_000_001
-
-const WITNESS = { username: 'witness', password: 'of what the others do' } as const
-
-/** What whoever has no name may do; everything else is the witness's. */
-const RULES = 'topic readwrite fuzz/#\ntopic readwrite devices/#\ntopic readwrite device/#\n'
-
-/** Nobody is kept out, or lost, for what others have done: all of them come from one address. */
-const SETTINGS = {
-  ...INSPECTABLE,
-  WS_PORT: '0',
-  SESSION_EXPIRY_S: '5',
-  MAX_RETAINED_MESSAGES: '200',
-  LOGIN_FAILURES: '1000000',
-  LOGIN_REFUSE_AFTER: '1000000',
-  MQTT_USERNAME: WITNESS.username,
-  MQTT_PASSWORD: WITNESS.password,
-} as const
 
 /** More memory than after the warm-up that is still none that grew: in use, and what was not given back. */
 const SPARE_HEAP_MIB = 8
@@ -53,7 +37,7 @@ export const fuzzing: Scenario = {
 async function run({ ground, random, rounds = DEFAULT_ROUNDS, say }: Context): Promise<Result> {
   const seed = random.below(0x7fff_ffff)
   writeFileSync(join(ground.folder, 'config', 'acl.conf'), RULES)
-  const server = await ground.readyServer(SETTINGS)
+  const server = await ground.readyServer({ ...TARGET_SETTINGS, ...INSPECTABLE })
   const heap = await openHeap(server)
   const isAlive = watch(server)
   const send = (firstNumber: number, count: number): Promise<FuzzResult> => {
@@ -83,10 +67,10 @@ async function run({ ground, random, rounds = DEFAULT_ROUNDS, say }: Context): P
   if (!hasClosed) faults.push(`${handles} handles are open, ${idleHandles} were before`)
   if (!isBack(after, before)) faults.push(`memory: ${describe(after)}, ${describe(before)} after the warm-up`)
   witness.stop()
-  faults.push(...(await faultsOfTheEnd(server)))
+  faults.push(...(await stopTarget(server)))
   return {
     done:
-      `${describeSent(sent)}; ${describeServer(server.log)}; the witness sent ${witness.sent} messages; ` +
+      `${describeSent(sent)}; the server counts, with the warm-up, ${describeCounts(server)}; the witness sent ${witness.sent} messages; ` +
       `memory ${describe(before)} after the warm-up, ${describe(after)} at the end, ${peakMiB} MiB at the most; ` +
       `handles ${idleHandles} and ${handles}`,
     faults,
@@ -152,39 +136,5 @@ function describeSent({ packets, connections, accepted, ended, taken, acknowledg
   return (
     `${packets} packets over ${connections} connections; ${accepted} connections were let in, ${ended} ended by ` +
     `the server; ${taken} packets taken, ${acknowledged} acknowledged, ${delivered} messages delivered`
-  )
-}
-
-/** Stops the server; what it says of itself that should not be. */
-async function faultsOfTheEnd(server: Server): Promise<string[]> {
-  server.kill('SIGTERM')
-  const code = await server.ended
-  const faults = server.log.filter(({ level }) => level === 'error' || level === 'fatal')
-  const waiting = Number(lastSummary(server.log)?.['waiting'])
-  return [
-    ...(code === 0 ? [] : [`the server ended with ${code}`]),
-    ...(waiting === 0 ? [] : [`${waiting} messages came to no end`]),
-    ...faults.map((line) => JSON.stringify(line)),
-  ]
-}
-
-const lastSummary = (log: readonly LogLine[]): LogLine | undefined =>
-  log.findLast(({ msg }) => msg === 'summary')
-
-/** The server's own counts, warm-up included. */
-function describeServer(log: readonly LogLine[]): string {
-  const summary = lastSummary(log) ?? {}
-  const count = (name: string): string => `${name} ${Reflect.get(summary, name)}`
-  const errors = Object.entries(Object(Reflect.get(summary, 'protocolErrors'))).map(
-    ([clause, times]) => [clause, Number(times)] as const,
-  )
-  const most = errors.sort(([, one], [, other]) => other - one).slice(0, 5)
-  const sum = errors.reduce((all, [, times]) => all + times, 0)
-  return (
-    `with the warm-up the server counts ${sum} protocol errors of ${errors.length} kinds ` +
-    `(${most.map(([clause, times]) => `${clause} ${times}`).join(', ')}), ` +
-    ['connectionsTotal', 'received', 'stored', 'denied', 'queueDropped', 'slowDropped', 'loginsFailed']
-      .map(count)
-      .join(', ')
   )
 }
