@@ -14,6 +14,7 @@ const DEFAULT_ROUNDS = 100
 const WARM_UP_ROUNDS = 10
 const CONNECTIONS_A_ROUND = 100
 const PACKETS_A_ROUND = 10_000
+const AT_ONCE = 50
 
 /** Connections have the same numbers however many came before. */
 const FIRST_AFTER_WARM_UP = 10_000_001
@@ -40,15 +41,7 @@ async function run({ ground, random, rounds = DEFAULT_ROUNDS, say }: Context): P
   const server = await ground.readyServer({ ...TARGET_SETTINGS, ...INSPECTABLE })
   const heap = await openHeap(server)
   const isAlive = watch(server)
-  const send = (firstNumber: number, count: number): Promise<FuzzResult> => {
-    const tell = sayNowAndThen(say, server)
-    return fuzz({
-      ...{ port: server.port('mqtt'), websocketPort: server.port('ws'), seed, firstNumber },
-      connections: count * CONNECTIONS_A_ROUND,
-      packets: count * PACKETS_A_ROUND,
-      goesOn: (packets) => isAlive() && tell(packets),
-    })
-  }
+  const send = createRounds(server, { seed, isAlive, say })
   const witness = await startWitness(server.port('mqtt'), WITNESS)
   ground.defer(witness.stop)
   const idleHandles = openHandles(server.pid)
@@ -68,12 +61,39 @@ async function run({ ground, random, rounds = DEFAULT_ROUNDS, say }: Context): P
   if (!isBack(after, before)) faults.push(`memory: ${describe(after)}, ${describe(before)} after the warm-up`)
   witness.stop()
   faults.push(...(await stopTarget(server)))
-  return {
-    done:
-      `${describeSent(sent)}; the server counts, with the warm-up, ${describeCounts(server)}; the witness sent ${witness.sent} messages; ` +
-      `memory ${describe(before)} after the warm-up, ${describe(after)} at the end, ${peakMiB} MiB at the most; ` +
-      `handles ${idleHandles} and ${handles}`,
-    faults,
+  const done = [
+    describeSent(sent),
+    `the server counts, with the warm-up, ${describeCounts(server)}`,
+    `the witness sent ${witness.sent} messages`,
+    `memory ${describe(before)} after the warm-up, ${describe(after)} at the end, ${peakMiB} MiB at the most`,
+    `handles ${idleHandles} and ${handles}`,
+  ]
+  return { done: done.join('; '), faults }
+}
+
+/** Sends so many rounds, of connections with numbers from the first on. */
+type SendRounds = (firstNumber: number, rounds: number) => Promise<FuzzResult>
+
+function createRounds(
+  server: Server,
+  { seed, isAlive, say }: { readonly seed: number; readonly isAlive: () => boolean } & Pick<Context, 'say'>,
+): SendRounds {
+  return (firstNumber, rounds) => {
+    let said = 0
+    return fuzz({
+      ...{ port: server.port('mqtt'), websocketPort: server.port('ws'), seed, firstNumber },
+      connections: rounds * CONNECTIONS_A_ROUND,
+      packets: rounds * PACKETS_A_ROUND,
+      atOnce: AT_ONCE,
+      goesOn(packets) {
+        if (!isAlive()) return false
+        if (packets >= said + 5 * PACKETS_A_ROUND) {
+          said = packets
+          say(`fuzz: ${packets} packets, ${memoryMiB(server.pid)} MiB`)
+        }
+        return true
+      },
+    })
   }
 }
 
@@ -88,17 +108,6 @@ function watch(server: Server): () => boolean {
 async function died(server: Server, sent: FuzzResult): Promise<Result> {
   const text = server.text().split('\n').slice(-20).join('\n')
   return { done: describeSent(sent), faults: [`the server ended with ${await server.ended}: ${text}`] }
-}
-
-function sayNowAndThen(say: Context['say'], server: Server): (packets: number) => true {
-  let said = 0
-  return (packets) => {
-    if (packets >= said + 5 * PACKETS_A_ROUND) {
-      said = packets
-      say(`fuzz: ${packets} packets, ${memoryMiB(server.pid)} MiB`)
-    }
-    return true
-  }
 }
 
 const handlesFall = (server: Server, idle: number): Promise<boolean> =>

@@ -11,6 +11,8 @@ export interface FuzzOptions extends Ports {
   /** At least so many of each. */
   readonly packets: number
   readonly connections: number
+  /** Connections that are open at the same time. */
+  readonly atOnce: number
   /** Told after each connection how many packets were sent; `false`: nobody is there any more. */
   readonly goesOn: (packets: number) => boolean
 }
@@ -30,8 +32,6 @@ export interface FuzzResult {
   /** What happened to connections that did nothing wrong. */
   readonly faults: readonly string[]
 }
-
-const AT_ONCE = 50
 
 /** A minute: many times what a busy server takes to close a connection; less where none is owed. */
 const CLOSED_WITHIN_MS = 60_000
@@ -76,7 +76,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
       counts.delivered += messages
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, run))
+  await Promise.all(Array.from({ length: options.atOnce }, run))
   return { ...counts, faults }
 }
 
@@ -111,10 +111,9 @@ async function finish(wire: Wire, plan: Plan): Promise<string | undefined> {
   }
   if (ending === 'disconnect' && wire.isOpen) await wire.write(DISCONNECT)
   if (ending === 'half-closed' && wire.isOpen) wire.finish()
-  if (reads && (isValid || ending === 'half-closed') && ending !== 'abrupt' && ending !== 'reset') {
-    await wire.until(() => false, isValid ? CLOSED_WITHIN_MS : MAY_CLOSE_WITHIN_MS)
-  }
-  const isLeft = isValid && !wire.isEnded && ending !== 'abrupt' && ending !== 'reset'
+  const isServersTurn = reads && ending !== 'abrupt' && ending !== 'reset'
+  if (isServersTurn) await wire.until(() => false, isValid ? CLOSED_WITHIN_MS : MAY_CLOSE_WITHIN_MS)
+  const isLeft = isServersTurn && isValid && !wire.isEnded
   wire.destroy(ending === 'reset')
   return isLeft ? `was not closed by the server (${ending})` : undefined
 }

@@ -4,6 +4,16 @@ import { oddReport } from './payloads.js'
 
 /** Of names, so that connections meet: in sessions, take-overs, queues and retained messages. */
 const CLIENT_IDS = 60
+const ODD_CLIENT_IDS = [
+  '__proto__',
+  'constructor',
+  '#',
+  '+/fuzz',
+  '$SYS',
+  'é\u{1F331}',
+  ' ',
+  'c'.repeat(20_000),
+] as const
 const DEVICES = 20
 const GROUPS = 40
 
@@ -18,8 +28,11 @@ const WIDE_FILTERS = ['#', '+/+', '$SYS/#', '+', 'devices/+/data', 'witness', 'd
 const DEVICE_KINDS = ['data', 'data', 'data', 'status', 'heartbeat', 'control', 'data/x', ''] as const
 const LONG = Buffer.alloc(65_536, 'x')
 
-/** No topic may have so many levels; the connection ends, as the known limits say. */
+/** No topic and no filter may have so many levels; the connection ends, as the known limits say. */
 const TOO_DEEP = `fuzz/${'d/'.repeat(120)}`
+
+/** Filters of one SUBSCRIBE or UNSUBSCRIBE that has many. */
+const MANY = 200
 
 const randomQos = (random: Random): 0 | 1 | 2 => random.of([0, 1, 2] as const)
 
@@ -37,13 +50,14 @@ export function randomConnect(random: Random, clientId: string | undefined, keep
     protocolId: isOld ? 'MQIsdp' : 'MQTT',
     protocolVersion: isOld ? 3 : 4,
     clean: random.below(3) > 0,
-    clientId: clientId ?? `fuzz-${random.below(CLIENT_IDS)}`,
+    clientId: clientId ?? randomClientId(random),
     keepalive,
   }
   if (random.below(3) === 0) {
     const payload = random.below(2) === 0 ? oddReport(random) : Buffer.from('gone')
+    const topic = clientId === undefined && random.below(50) === 0 ? TOO_DEEP : randomTopic(random)
     packet.will = {
-      ...{ topic: randomTopic(random), payload, qos: randomQos(random) },
+      ...{ topic, payload, qos: randomQos(random) },
       retain: random.below(4) === 0,
     }
   }
@@ -52,6 +66,10 @@ export function randomConnect(random: Random, clientId: string | undefined, keep
     packet.password = Buffer.from('knows')
   }
   return generate(packet)
+}
+
+function randomClientId(random: Random): string {
+  return random.below(20) === 0 ? random.of(ODD_CLIENT_IDS) : `fuzz-${random.below(CLIENT_IDS)}`
 }
 
 /** Packets that a client may send, whatever has come before; and a few that end its connection if `isRude`. */
@@ -122,7 +140,8 @@ function randomFilter(random: Random): string {
 }
 
 function subscriptions(random: Random): ISubscription[] {
-  return Array.from({ length: 1 + random.below(3) }, () => ({
+  const length = random.below(200) === 0 ? MANY : 1 + random.below(3)
+  return Array.from({ length }, () => ({
     topic: randomFilter(random),
     qos: randomQos(random),
   }))
@@ -136,17 +155,12 @@ function randomPayload(random: Random): Buffer {
 }
 
 function rude(random: Random): Buffer {
-  const kind = random.below(4)
-  if (kind === 0) return randomConnect(random, undefined, 600)
-  if (kind === 1) return generate({ cmd: 'disconnect' })
-  if (kind === 2) return generate({ cmd: 'pingresp' })
-  return generate({
-    cmd: 'publish',
-    topic: TOO_DEEP,
-    payload: 'x',
-    qos: 1,
-    messageId: 1,
-    dup: false,
-    retain: false,
-  })
+  const messageId = 1
+  return random.of([
+    () => randomConnect(random, undefined, 600),
+    () => generate({ cmd: 'disconnect' }),
+    () => generate({ cmd: 'pingresp' }),
+    () => generate({ ...randomPublish(random, 1, messageId), topic: TOO_DEEP }),
+    () => generate({ cmd: 'subscribe', messageId, subscriptions: [{ topic: `${TOO_DEEP}#`, qos: 1 }] }),
+  ])()
 }

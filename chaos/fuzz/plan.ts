@@ -63,7 +63,7 @@ const MOST_SINGLE_BYTES = 100
 
 /** Long enough for all that is sent; the shortest, of those whose silence ends them. */
 const KEEP_ALIVE_S = 600
-const SHORTEST_KEEP_ALIVE_S = 3
+const SHORTEST_KEEP_ALIVE_S = 10
 
 const PINGREQ = generate({ cmd: 'pingreq' })
 

@@ -36,7 +36,7 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
   let timer: NodeJS.Timeout | undefined
 
   const note = (isTaken: boolean): void => {
-    if (isTaken || isFull) return
+    if (isTaken || isFull || stream.destroyed) return // Aedes also answers those who have gone
     isFull = true
     timer = setTimeout(options.stalled, options.stalledAfterMs).unref()
   }
