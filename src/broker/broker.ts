@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import { NO_FILTER } from '../sessions/session-present.js'
 import type { Sessions } from '../sessions/sessions.js'
 import {
   type AedesOptions,
@@ -218,6 +219,10 @@ function createAedes(
     },
     authorizeSubscribe(client, subscription, done) {
       const { topic } = subscription
+      if (topic === NO_FILTER) {
+        done(null, null)
+        return
+      }
       if (!isTopicFilter(topic)) {
         done(new Error('malformed topic filter')) // [MQTT-4.7.1-2], [MQTT-4.7.1-3]
         return

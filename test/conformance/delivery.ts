@@ -375,9 +375,40 @@ const sessions: readonly Case[] = [
   ),
   scenario(
     'MQTT-3.2.2-2',
-    'a session that has nothing is new',
-    ...[enter('a', persistent('n0')), send('a', disconnect), isClosed('a'), leave('a')],
-    ...[send('a', persistent('n0')), gets('a', connack()), isOpen('a')],
+    'a session that never had a subscription is present',
+    ...[enter('a', persistent('n0')), send('a', disconnect), isClosed('a')],
+    ...[enter('b', persistent('n0'), true), isOpen('b')],
+  ),
+  scenario(
+    'MQTT-3.2.2-2',
+    'a session whose last subscription is gone is present',
+    ...[enter('a', persistent('n10')), subscribes('a', ['n10', 1])],
+    ...[send('a', unsubscribe(2, 'n10')), gets('a', unsuback(2)), send('a', disconnect), isClosed('a')],
+    ...[enter('b', persistent('n10'), true), isOpen('b')],
+  ),
+  scenario(
+    'MQTT-3.2.2-2',
+    'a session without a subscription is present to a client that takes it over',
+    ...[enter('a', persistent('n11')), enter('b', persistent('n11'), true), isClosed('a'), isOpen('b')],
+  ),
+  scenario(
+    'MQTT-3.2.2-3',
+    'a session without a subscription is ended by a clean one',
+    ...[enter('a', persistent('n12')), send('a', disconnect), isClosed('a')],
+    ...[enter('b', connect({ clientId: 'n12' })), send('b', disconnect), isClosed('b')],
+    ...[enter('c', persistent('n12')), isOpen('c')],
+  ),
+  scenario(
+    '4.7.3',
+    'a session without a subscription has none when it is resumed',
+    ...[
+      enter('a', persistent('n13')),
+      send('a', disconnect),
+      isClosed('a'),
+      enter('b', persistent('n13'), true),
+    ],
+    ...[enter('c'), publishes('c', 'n13', 'x'), isOpen('b'), subscribes('b', ['n13', 0])],
+    ...[publishes('c', 'n13', 'y'), gets('b', message('n13', 'y')), isOpen('b')],
   ),
   scenario(
     'MQTT-3.2.2-3',

@@ -88,11 +88,6 @@ const rows: readonly Row[] = [
     why: 'A topic has at most 100 levels here, as what looks topics up takes no more; Mosquitto takes 201.',
   },
   {
-    titles: ['[MQTT-3.2.2-2] a session that has nothing is new'],
-    mosquitto: opens(connack(0, true)),
-    why: 'A session is stored with its first subscription; before that there is nothing of it to be present.',
-  },
-  {
     titles: ['[MQTT-3.8.4-5] SUBSCRIBE with the same filter twice'],
     mosquitto: opens(suback(1, 0, 1)),
     why: 'Of a filter that stands twice in one SUBSCRIBE, the last is taken, and has the one return code.',
