@@ -5,23 +5,20 @@ import type { Tally } from '../metrics/tally.js'
 import type { Publication } from './aedes-broker.js'
 import type { Connection } from './connection.js'
 import { createForwarding } from './forwarding.js'
-import { createReceivedOnce } from './received-once.js'
+import { createReceivedOnce, type InboundQos2 } from './received-once.js'
 
 /** A PUBLISH, or a will, that a client wants published. */
 export interface InboundPublish {
   readonly clientId: string
-  /**
-   * The client's session: a clean one ends with its connection, and the next may use the same packet
-   * identifiers for other messages [MQTT-3.1.2-6].
-   */
-  readonly session: string
-  /** Whether it is a clean one. */
+  /** Whether its session ends with its connection. */
   readonly isClean: boolean
   readonly topic: string
   readonly payload: Buffer
   readonly qos: 0 | 1 | 2
   /** `undefined` for QoS 0 and for a will. */
   readonly packetIdentifier: number | undefined
+  /** How a QoS 2 message is known again. */
+  readonly received: InboundQos2 | undefined
 }
 
 /** What became of a publish: delivered or dropped, both to be acknowledged, or failed. */
@@ -87,6 +84,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     const end = (verdict: Verdict): void => {
       decided(verdict)
       openWhenDrained(connection)
+      inlet.settled()
     }
     // Also for a repeated one, which Aedes answers without publishing it.
     const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
@@ -97,7 +95,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
       drop()
       return
     }
-    const { topic, payload, qos, clientId, session, isClean, packetIdentifier } = publish
+    const { topic, payload, qos, isClean, packetIdentifier, received } = publish
     const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
     let outcome: Verdict | undefined
     const forward = (settled: () => void): void =>
@@ -117,10 +115,8 @@ export function createPublishing(parts: PublishingParts): Publishing {
       connection.lastMessageAtMs = Date.now()
     }
     const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
-    if (qos === 2 && packetIdentifier !== undefined) {
-      receivedOnce.receive({ clientId, session, packetIdentifier }, store, proceed)
-    } else store(proceed)
-    if (pending(connection) > 0) inlet.readAhead()
+    if (received === undefined) store(proceed)
+    else receivedOnce.receive(received, store, proceed)
     closeWhenFull(connection)
   }
 
@@ -128,7 +124,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
 }
 
 /** Publishes of a client that have not had their answer. */
-function pending({ turns, deliveries }: Connection): number {
+export function pending({ turns, deliveries }: Connection): number {
   return turns.length + deliveries.length
 }
 

@@ -134,6 +134,23 @@ describe('The queue of a client that is away', () => {
   })
 })
 
+describe('A message that Redis refuses', () => {
+  it('[MQTT-4.8.0-2] is not acknowledged, and ends the connection that it came on, and no other', async () => {
+    const { url } = await startRedis()
+    const redis = new Redis(url)
+    onTestFinished(() => redis.disconnect())
+    const broker = await startWith(url)
+    await leaveSession(broker, 'away', 'q')
+    await redis.set('damselfly:queue:away', 'no list')
+    const [sender, other] = [await connectRaw(broker.port), await connectRaw(broker.port)]
+    sender.send({ cmd: 'publish', topic: 'q', payload: 'x', messageId: 1, qos: 1, dup: false, retain: false })
+    await sender.closed
+    expect(sender.received.map(({ cmd }) => cmd)).toEqual(['connack'])
+    other.send({ cmd: 'publish', topic: 'p', payload: 'x', messageId: 1, qos: 1, dup: false, retain: false })
+    await other.count('puback', 1)
+  })
+})
+
 describe('A session without a subscription', () => {
   const isPresent = async (broker: TestBroker, clean = false): Promise<boolean> => {
     const { connack, send, closed } = await connectRaw(broker.port, { clientId: 'comes back', clean })
