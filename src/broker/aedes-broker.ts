@@ -1,6 +1,7 @@
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import type { Kept, OutboxMessage } from '../sessions/disk/outbox.js'
 import type { OwnSessions } from '../sessions/sessions.js'
+import { type Audience, createAudience } from './audience.js'
 import { type EmissionOrder, orderEmissions } from './emission-order.js'
 
 export type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
@@ -49,12 +50,14 @@ export class PublishingAedes extends Aedes {
   declare counter: number
   readonly #own: OwnSessions | undefined
   readonly #order: EmissionOrder | undefined
+  readonly #audience: Audience | undefined
   readonly #endings = new WeakMap<PublishPacket, Ending>()
 
   constructor(options: AedesOptions, own: OwnSessions | undefined) {
     super(options)
     this.#own = own
     if (own === undefined) this.#order = orderEmissions(this)
+    else this.#audience = createAudience(this.mq)
   }
 
   /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
@@ -139,6 +142,7 @@ export class PublishingAedes extends Aedes {
     this.counter += 1
     const { id: brokerId, counter: brokerCounter } = this
     kept.deliver({ brokerId, brokerCounter })
+    if (this.#audience?.has(packet.topic) === false) return atOnce
     let isDelivered = false
     let ended: (() => void) | undefined
     const { topic, payload, qos, retain } = packet

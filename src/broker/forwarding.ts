@@ -5,6 +5,8 @@ import type { Connection } from './connection.js'
 /** What a publish is forwarded by. */
 export interface Forwarded {
   readonly publication: Publication
+  /** What its `store` has returned, where that was called already. */
+  readonly stored?: Promise<void>
   /** Whether its client waits for an acknowledgement. */
   readonly isAwaited: boolean
   /** Whether nobody could ask for the acknowledgement any more once the connection has ended. */
@@ -33,7 +35,7 @@ export function createForwarding(log: Logger): Forwarding {
   let open = 0
 
   return {
-    forward(connection, { publication, isAwaited, endsWithConnection, settled }) {
+    forward(connection, { publication, stored: begun, isAwaited, endsWithConnection, settled }) {
       const { inlet, signal, deliveries } = connection
       const place = deliveries.take()
       let isHeld = false
@@ -54,7 +56,7 @@ export function createForwarding(log: Logger): Forwarding {
         }
         if (!isHeld) inlet.hold(true)
         isHeld = true
-        setTimeout(attempt, RETRY_AFTER_MS).unref()
+        setTimeout(() => attempt(), RETRY_AFTER_MS).unref()
       }
       const failed = (error: unknown): void => {
         if (!isAwaited) end(true)
@@ -64,12 +66,12 @@ export function createForwarding(log: Logger): Forwarding {
           end(false)
         }
       }
-      const attempt = (): void => {
-        const stored = publication.store()
+      const attempt = (begun?: Promise<void>): void => {
+        const stored = begun ?? publication.store()
         if (stored === undefined) end(true)
         else void stored.then(() => end(true), failed)
       }
-      attempt()
+      attempt(begun)
     },
     idle: () =>
       open === 0

@@ -55,6 +55,10 @@ const MAX_PENDING = 1000
 const MINUTE_MS = 60_000
 const MAX_LOGGED_PAIRS = 10_000
 
+/** So many topics are remembered of which ingest wants nothing, and none that is longer: a few megabytes. */
+const MAX_UNROUTED = 10_000
+const MAX_UNROUTED_LENGTH = 128
+
 /** Names and topics come from peers, and are shortened in the log. */
 const MAX_LOGGED_NAME = 64
 const MAX_LOGGED_TOPIC = 256
@@ -64,6 +68,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
   const receivedOnce = createReceivedOnce(parts.isReceived)
   const forwarding = createForwarding(parts.log)
   const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
+  const unrouted = createUnrouted()
 
   const logDenied = (publish: InboundPublish, user: string | undefined, rule: string): void => {
     parts.tally.publishesDenied += 1
@@ -78,18 +83,35 @@ export function createPublishing(parts: PublishingParts): Publishing {
     )
   }
 
+  /** Nothing is before it, and ingest leaves it alone: most often nothing of it is stored, and it is done at once. */
+  const handleAlone: Publishing['handle'] = (connection, publish, begin, decided) => {
+    connection.lastMessageAtMs = Date.now()
+    const publication = begin()
+    const stored = publication.store()
+    if (stored === undefined) {
+      publication.deliver()
+      decided('delivered')
+      return
+    }
+    forwarding.forward(connection, {
+      ...{ publication, stored, isAwaited: publish.packetIdentifier !== undefined },
+      endsWithConnection: true,
+      settled: (isDone) => end(connection, isDone ? 'delivered' : 'failed', decided),
+    })
+    closeWhenFull(connection)
+  }
+
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
     const { inlet, turns, deliveries } = connection
-    const turn = turns.take()
-    const end = (verdict: Verdict): void => {
-      decided(verdict)
-      openWhenDrained(connection)
-      inlet.settled()
-    }
-    // Also for a repeated one, which Aedes answers without publishing it.
-    const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
     const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
     const { isAllowed, rule } = access.mayPublish(publish.topic)
+    if (isAllowed && isAlone(connection, publish) && unrouted.has(publish.topic)) {
+      handleAlone(connection, publish, begin, decided)
+      return
+    }
+    const turn = turns.take()
+    // Also for a repeated one, which Aedes answers without publishing it.
+    const drop = (): void => turn.end(() => deliveries.take().end(() => end(connection, 'dropped', decided)))
     if (!isAllowed) {
       logDenied(publish, user, rule)
       drop()
@@ -111,16 +133,42 @@ export function createPublishing(parts: PublishingParts): Publishing {
         }),
       )
     const store = (settled: () => void): void => {
-      if (!parts.ingest.handle(message, () => forward(settled))) forward(settled)
+      if (!parts.ingest.handle(message, () => forward(settled))) {
+        unrouted.add(topic)
+        forward(settled)
+      }
       connection.lastMessageAtMs = Date.now()
     }
-    const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
+    const proceed = (): void => (outcome === undefined ? drop() : end(connection, outcome, decided))
     if (received === undefined) store(proceed)
     else receivedOnce.receive(received, store, proceed)
     closeWhenFull(connection)
   }
 
   return { handle, idle: forwarding.idle }
+}
+
+/** Topics that ingest leaves alone. */
+function createUnrouted(): Pick<Set<string>, 'has' | 'add'> {
+  const topics = new Set<string>()
+  return {
+    has: (topic) => topics.has(topic),
+    add(topic) {
+      if (topics.size >= MAX_UNROUTED) topics.clear()
+      return topic.length > MAX_UNROUTED_LENGTH ? topics : topics.add(topic)
+    },
+  }
+}
+
+/** Whether no publish of the client is before this one, nor could this be one that was there already. */
+function isAlone(connection: Connection, { received }: InboundPublish): boolean {
+  return received === undefined && pending(connection) === 0
+}
+
+function end(connection: Connection, verdict: Verdict, decided: (verdict: Verdict) => void): void {
+  decided(verdict)
+  openWhenDrained(connection)
+  connection.inlet.settled()
 }
 
 /** Publishes of a client that have not had their answer. */
