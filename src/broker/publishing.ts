@@ -48,6 +48,8 @@ export interface Publishing {
   ): void
   /** Resolves when every publish that ingest is done with has had its answer. */
   idle(): Promise<void>
+  /** What waits for its sessions to be written is not acknowledged any more. */
+  stop(): void
 }
 
 /** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
@@ -145,7 +147,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     closeWhenFull(connection)
   }
 
-  return { handle, idle: forwarding.idle }
+  return { handle, idle: forwarding.idle, stop: forwarding.stop }
 }
 
 /** Topics that ingest leaves alone. */
