@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import { NO_FILTER } from '../sessions/session-present.js'
 import type { Sessions } from '../sessions/sessions.js'
 import {
   type AedesOptions,
@@ -27,7 +28,8 @@ import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
-import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
+import { createPublishing, type Publishing, type PublishingParts, pending } from './publishing.js'
+import { createReceiving } from './receiving.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
 
@@ -115,14 +117,17 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await aedes.listen()
   publishLeftWills(aedes, options)
 
+  const receive = createReceiving({ aedes, publishing })
   const begin = (stream: Duplex, peer: Peer): void => {
     const client = aedes.handle(stream)
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
+      isBusy: () => pending(connection) > 0 || aedesParsing.open > 0,
       onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
     accepted += 1
     const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
+    const aedesParsing = receive(client, connection)
     connections.set(client, connection)
     open.set(stream, connection)
     connection.signal.addEventListener('abort', () => {
@@ -152,7 +157,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
   }
 }
-
 /** What decides for Aedes. */
 interface Deciders {
   /** `undefined` for the will of a client that is not connected here. */
@@ -216,14 +220,15 @@ function createAedes(
         if (isOrphan) done(new Error('the session has ended'))
         else done(verdict === 'failed' ? new Error('not stored') : null)
       })
+      if (pending(connection) > 0) connection.inlet.readAhead()
     },
     authorizeSubscribe(client, subscription, done) {
       const { topic } = subscription
-      if (!isTopicFilter(topic)) {
+      if (topic !== NO_FILTER && !isTopicFilter(topic)) {
         done(new Error('malformed topic filter')) // [MQTT-4.7.1-2], [MQTT-4.7.1-3]
         return
       }
-      const isGranted = accessOf(client).mayReceiveSomeOf(topic)
+      const isGranted = topic !== NO_FILTER && accessOf(client).mayReceiveSomeOf(topic)
       if (isGranted) connectionOf(client)?.subscriptions.set(topic, subscription.qos)
       done(null, isGranted ? subscription : null)
     },

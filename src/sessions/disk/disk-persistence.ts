@@ -1,3 +1,4 @@
+import { ofPresentSession } from '../session-present.js'
 import type { OutboxMessage } from './outbox.js'
 import type { SavedWills } from './saved-wills.js'
 import type { QueuedMessage, Session, SessionClient } from './session.js'
@@ -72,6 +73,25 @@ export class DiskPersistence extends SessionQueues {
     const kept = this.outbox({ ...packet, retain: true }, undefined, [])
     await kept.store()
     kept.deliver({ brokerId: undefined, brokerCounter: 0 }) // is in no queue
+  }
+
+  /**
+   * Aedes calls it for a client that logs in without a clean session: the session begins here, where there is none.
+   * It is on disk before CONNACK, unless the file refuses; then it is with its first subscription.
+   */
+  override async subscriptionsByClient(
+    client: SessionClient,
+  ): ReturnType<SessionQueues['subscriptionsByClient']> {
+    const { directory, journal } = this.#parts
+    if (directory.find(client.id) !== undefined) {
+      return ofPresentSession(await super.subscriptionsByClient(client))
+    }
+    const session = directory.open(client.id)
+    const saved = (): void => {
+      session.isSaved = true
+    }
+    await journal.write(directory.opening(session)).then(saved, () => undefined) // the failure is in the log
+    return []
   }
 
   /** Aedes calls it once for each subscription of a SUBSCRIBE, with all of them. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import type { Redis } from 'ioredis'
+import { ofPresentSession } from '../session-present.js'
 import type { AttachedClient } from '../sessions.js'
 import type { QueuedMessage, Receiver, RedisQueues } from './redis-queues.js'
 import type { RedisRetained, RetainedMessage } from './redis-retained.js'
@@ -14,6 +15,8 @@ export interface RedisPersistenceParts {
   readonly queues: RedisQueues
   readonly retained: RedisRetained
   readonly wills: RedisWills
+  /** A session begins, or goes on; `true`: it was there. */
+  readonly beginSession: (clientId: string) => Promise<boolean>
   readonly endSession: (clientId: string) => Promise<void>
   /** Resolves when this instance knows all subscriptions. */
   readonly caughtUp: () => Promise<void>
@@ -54,6 +57,19 @@ export class SharedPersistence extends RedisPersistence {
   override async setup(broker: object): Promise<void> {
     await super.setup(broker)
     await this.#parts.start()
+  }
+
+  storedSubscriptions(client: Client): ReturnType<RedisPersistence['subscriptionsByClient']> {
+    return super.subscriptionsByClient(client)
+  }
+
+  /** Aedes calls it for a client that logs in without a clean session, which begins here where there is none. */
+  override async subscriptionsByClient(
+    client: Client,
+  ): ReturnType<RedisPersistence['subscriptionsByClient']> {
+    const isPresent = await this.#parts.beginSession(client.id)
+    const stored = await this.storedSubscriptions(client)
+    return isPresent ? ofPresentSession(stored) : stored
   }
 
   /** Aedes stores all filters of a SUBSCRIBE once for each that it grants, at the same time. */
