@@ -103,8 +103,22 @@ export function createPublishing(parts: PublishingParts): Publishing {
     closeWhenFull(connection)
   }
 
+  /** A fault of ours, met in what a client sends, ends its connection unacknowledged, and not the process. */
+  const ingest = ({ inlet, stream }: Connection, publish: InboundPublish, settled: () => void): boolean => {
+    const { clientId, topic, payload, qos } = publish
+    try {
+      return parts.ingest.handle({ topic, payload, qos, hold: (isHeld) => inlet.hold(isHeld) }, settled)
+    } catch (error) {
+      const from = { client: clientId.slice(0, MAX_LOGGED_NAME), topic: topic.slice(0, MAX_LOGGED_TOPIC) }
+      const what = error instanceof Error ? error.stack : String(error)
+      parts.log.error({ ...from, error: what }, 'a message could not be handled; its connection is closed')
+      stream.destroy()
+      return true
+    }
+  }
+
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
-    const { inlet, turns, deliveries } = connection
+    const { turns, deliveries } = connection
     const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
     const { isAllowed, rule } = access.mayPublish(publish.topic)
     if (isAllowed && isAlone(connection, publish) && unrouted.has(publish.topic)) {
@@ -119,8 +133,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
       drop()
       return
     }
-    const { topic, payload, qos, isClean, packetIdentifier, received } = publish
-    const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
+    const { topic, qos, isClean, packetIdentifier, received } = publish
     let outcome: Verdict | undefined
     const forward = (settled: () => void): void =>
       turn.end(() =>
@@ -135,7 +148,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
         }),
       )
     const store = (settled: () => void): void => {
-      if (!parts.ingest.handle(message, () => forward(settled))) {
+      if (!ingest(connection, publish, () => forward(settled))) {
         unrouted.add(topic)
         forward(settled)
       }
