@@ -62,6 +62,12 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
 
+/**
+ * Messages of QoS 2 that a client may have sent and not released: with its default of 1,000 Aedes disconnects
+ * clients that have no window of their own, as mqtt.js, and the standard has no other bound (MQTT 3.1.1, 2.3.1).
+ */
+const PACKET_IDENTIFIERS = 65_535
+
 const LOGIN_REFUSED = 'the login was refused'
 
 /** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
@@ -172,6 +178,7 @@ function createAedes(
     persistence: sessions.persistence,
     mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    maxInflightInbound: PACKET_IDENTIFIERS,
     drainTimeout: 0, // `BackPressure` knows about Aedes's answers as well
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
