@@ -5,6 +5,7 @@ import type { Tally } from '../metrics/tally.js'
 import type { Publication } from './aedes-broker.js'
 import type { Connection } from './connection.js'
 import { createForwarding } from './forwarding.js'
+import { createReadLimit } from './read-limit.js'
 import { createReceivedOnce } from './received-once.js'
 
 /** A PUBLISH, or a will, that a client wants published. */
@@ -53,8 +54,6 @@ export interface Publishing {
   idle(): Promise<void>
 }
 
-/** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
-const MAX_PENDING = 1000
 const MINUTE_MS = 60_000
 const MAX_LOGGED_PAIRS = 10_000
 
@@ -66,6 +65,7 @@ const MAX_LOGGED_TOPIC = 256
 export function createPublishing(parts: PublishingParts): Publishing {
   const receivedOnce = createReceivedOnce(parts.isReceived)
   const forwarding = createForwarding(parts.log)
+  const readLimit = createReadLimit()
   const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
 
   const logDenied = (publish: InboundPublish, user: string | undefined, rule: string): void => {
@@ -84,9 +84,10 @@ export function createPublishing(parts: PublishingParts): Publishing {
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
     const { inlet, turns, deliveries } = connection
     const turn = turns.take()
+    const leave = readLimit.enter(connection)
     const end = (verdict: Verdict): void => {
       decided(verdict)
-      openWhenDrained(connection)
+      leave()
     }
     // Also for a repeated one, which Aedes answers without publishing it.
     const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
@@ -120,26 +121,9 @@ export function createPublishing(parts: PublishingParts): Publishing {
     if (qos === 2 && packetIdentifier !== undefined) {
       receivedOnce.receive({ clientId, session, packetIdentifier }, store, proceed)
     } else store(proceed)
-    if (pending(connection) > 0) inlet.readAhead()
-    closeWhenFull(connection)
+    if (connection.pending.publishes > 0) inlet.readAhead()
+    readLimit.check(connection)
   }
 
   return { handle, idle: forwarding.idle }
-}
-
-/** Publishes of a client that have not had their answer. */
-function pending({ turns, deliveries }: Connection): number {
-  return turns.length + deliveries.length
-}
-
-function closeWhenFull(connection: Connection): void {
-  if (connection.isFull || pending(connection) < MAX_PENDING) return
-  connection.isFull = true
-  connection.inlet.hold(true)
-}
-
-function openWhenDrained(connection: Connection): void {
-  if (!connection.isFull || pending(connection) > MAX_PENDING / 2) return
-  connection.isFull = false
-  connection.inlet.hold(false)
 }
