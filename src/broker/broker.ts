@@ -28,7 +28,7 @@ import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
-import { createPublishing, type Publishing, type PublishingParts, pending } from './publishing.js'
+import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { createReceiving } from './receiving.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
@@ -63,6 +63,12 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
+
+/**
+ * Messages of QoS 2 that a client may have sent and not released: with its default of 1,000 Aedes disconnects
+ * clients that have no window of their own, as mqtt.js, and the standard has no other bound (MQTT 3.1.1, 2.3.1).
+ */
+const PACKET_IDENTIFIERS = 65_535
 
 const LOGIN_REFUSED = 'the login was refused'
 
@@ -122,7 +128,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const client = aedes.handle(stream)
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
-      isBusy: () => pending(connection) > 0 || aedesParsing.open > 0,
+      isBusy: () => connection.pending.publishes > 0 || aedesParsing.open > 0,
       onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
     accepted += 1
@@ -177,6 +183,7 @@ function createAedes(
     persistence: sessions.persistence,
     mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    maxInflightInbound: PACKET_IDENTIFIERS,
     drainTimeout: 0, // `BackPressure` knows about Aedes's answers as well
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
@@ -220,7 +227,7 @@ function createAedes(
         if (isOrphan) done(new Error('the session has ended'))
         else done(verdict === 'failed' ? new Error('not stored') : null)
       })
-      if (pending(connection) > 0) connection.inlet.readAhead()
+      if (connection.pending.publishes > 0) connection.inlet.readAhead()
     },
     authorizeSubscribe(client, subscription, done) {
       const { topic } = subscription

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Identity } from '../auth/identity.js'
 import type { Inlet } from './inlet.js'
 import type { Outlet } from './outlet.js'
+import type { Pending } from './read-limit.js'
 import { createTurns, type Turns } from './turns.js'
 
 /** Where a connection comes from. */
@@ -42,8 +43,8 @@ export interface Connection {
   identity: Identity | undefined
   /** When its last message went to ingest, epoch ms; 0: none yet. */
   lastMessageAtMs: number
-  /** Whether the inlet is held because too many messages of this client are on their way. */
-  isFull: boolean
+  /** What its publishes take that are on their way. */
+  readonly pending: Pending
 }
 
 /** Given as the reason, because the default is an error whose stack costs 0.1 ms. */
@@ -70,7 +71,7 @@ export function createConnection(
     subscriptions: new Map(),
     identity: undefined,
     lastMessageAtMs: 0,
-    isFull: false,
+    pending: { publishes: 0, bytes: 0, isHeld: false },
   }
   return Object.assign(connection, { outlet: openOutlet(connection) })
 }

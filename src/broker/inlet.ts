@@ -16,6 +16,8 @@ export interface Inlet {
   settled(): void
   /** Lets the broker read on, although a message that it has read is not done with. */
   readAhead(): void
+  /** How much was read last, when it is asked for first; 0 after that. All of it is kept while any part of it is. */
+  takeReadBytes(): number
   /** Ends the connection when no whole packet comes for so long; 0: never. A held connection is not judged. */
   setSilenceLimit(limitMs: number): void
   /** What was set. */
@@ -58,6 +60,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
   let announcements = 0
   let silenceLimitMs = 0
   let lastReadAtMs = 0
+  let readBytes = 0
   let silence: NodeJS.Timeout | undefined
   let isAnswered = false
   let isRefused = false
@@ -134,6 +137,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     }
     if (fault !== undefined) end = () => fail(fault)
     silence?.refresh()
+    readBytes = packets.length
     return packets
   }
   stream.once('close', () => clearTimeout(silence))
@@ -157,6 +161,11 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
       announcements += 1
       // Not now: Aedes is in the middle of parsing what it read.
       if (announcements === 1) queueMicrotask(announce)
+    },
+    takeReadBytes() {
+      const bytes = readBytes
+      readBytes = 0
+      return bytes
     },
     get silenceLimitMs() {
       return silenceLimitMs

@@ -5,6 +5,7 @@ import type { Tally } from '../metrics/tally.js'
 import type { Publication } from './aedes-broker.js'
 import type { Connection } from './connection.js'
 import { createForwarding } from './forwarding.js'
+import { createReadLimit } from './read-limit.js'
 import { createReceivedOnce, type InboundQos2 } from './received-once.js'
 
 /** A PUBLISH, or a will, that a client wants published. */
@@ -52,8 +53,6 @@ export interface Publishing {
   stop(): void
 }
 
-/** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
-const MAX_PENDING = 1000
 const MINUTE_MS = 60_000
 const MAX_LOGGED_PAIRS = 10_000
 
@@ -69,6 +68,7 @@ const MAX_LOGGED_TOPIC = 256
 export function createPublishing(parts: PublishingParts): Publishing {
   const receivedOnce = createReceivedOnce(parts.isReceived)
   const forwarding = createForwarding(parts.log)
+  const readLimit = createReadLimit()
   const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
   const unrouted = createUnrouted()
 
@@ -95,16 +95,25 @@ export function createPublishing(parts: PublishingParts): Publishing {
       decided('delivered')
       return
     }
+    const leave = readLimit.enter(connection)
     forwarding.forward(connection, {
       ...{ publication, stored, isAwaited: publish.packetIdentifier !== undefined },
       endsWithConnection: true,
-      settled: (isDone) => end(connection, isDone ? 'delivered' : 'failed', decided),
+      settled(isDone) {
+        decided(isDone ? 'delivered' : 'failed')
+        leave()
+      },
     })
-    closeWhenFull(connection)
+    readLimit.check(connection)
   }
 
   /** A fault of ours, met in what a client sends, ends its connection unacknowledged, and not the process. */
-  const ingest = ({ inlet, stream }: Connection, publish: InboundPublish, settled: () => void): boolean => {
+  const ingest = (
+    { inlet }: Connection,
+    publish: InboundPublish,
+    settled: () => void,
+    failed: () => void,
+  ): boolean => {
     const { clientId, topic, payload, qos } = publish
     try {
       return parts.ingest.handle({ topic, payload, qos, hold: (isHeld) => inlet.hold(isHeld) }, settled)
@@ -112,7 +121,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
       const from = { client: clientId.slice(0, MAX_LOGGED_NAME), topic: topic.slice(0, MAX_LOGGED_TOPIC) }
       const what = error instanceof Error ? error.stack : String(error)
       parts.log.error({ ...from, error: what }, 'a message could not be handled; its connection is closed')
-      stream.destroy()
+      failed()
       return true
     }
   }
@@ -126,8 +135,13 @@ export function createPublishing(parts: PublishingParts): Publishing {
       return
     }
     const turn = turns.take()
+    const leave = readLimit.enter(connection)
+    const end = (verdict: Verdict): void => {
+      decided(verdict)
+      leave()
+    }
     // Also for a repeated one, which Aedes answers without publishing it.
-    const drop = (): void => turn.end(() => deliveries.take().end(() => end(connection, 'dropped', decided)))
+    const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
     if (!isAllowed) {
       logDenied(publish, user, rule)
       drop()
@@ -147,17 +161,19 @@ export function createPublishing(parts: PublishingParts): Publishing {
           },
         }),
       )
+    const failed = (): void => turn.end(() => end('failed'))
     const store = (settled: () => void): void => {
-      if (!ingest(connection, publish, () => forward(settled))) {
+      const isTaken = ingest(connection, publish, () => forward(settled), failed)
+      if (!isTaken) {
         unrouted.add(topic)
         forward(settled)
       }
       connection.lastMessageAtMs = Date.now()
     }
-    const proceed = (): void => (outcome === undefined ? drop() : end(connection, outcome, decided))
+    const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
     if (received === undefined) store(proceed)
     else receivedOnce.receive(received, store, proceed)
-    closeWhenFull(connection)
+    readLimit.check(connection)
   }
 
   return { handle, idle: forwarding.idle, stop: forwarding.stop }
@@ -177,28 +193,5 @@ function createUnrouted(): Pick<Set<string>, 'has' | 'add'> {
 
 /** Whether no publish of the client is before this one, nor could this be one that was there already. */
 function isAlone(connection: Connection, { received }: InboundPublish): boolean {
-  return received === undefined && pending(connection) === 0
-}
-
-function end(connection: Connection, verdict: Verdict, decided: (verdict: Verdict) => void): void {
-  decided(verdict)
-  openWhenDrained(connection)
-  connection.inlet.settled()
-}
-
-/** Publishes of a client that have not had their answer. */
-export function pending({ turns, deliveries }: Connection): number {
-  return turns.length + deliveries.length
-}
-
-function closeWhenFull(connection: Connection): void {
-  if (connection.isFull || pending(connection) < MAX_PENDING) return
-  connection.isFull = true
-  connection.inlet.hold(true)
-}
-
-function openWhenDrained(connection: Connection): void {
-  if (!connection.isFull || pending(connection) > MAX_PENDING / 2) return
-  connection.isFull = false
-  connection.inlet.hold(false)
+  return received === undefined && connection.pending.publishes === 0
 }

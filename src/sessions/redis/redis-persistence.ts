@@ -33,6 +33,11 @@ interface SentPacket {
   readonly messageId?: number | undefined
 }
 
+/** A QoS 2 message that was received, by its identifier. */
+interface ReceivedPacket {
+  readonly messageId: number
+}
+
 interface Client {
   readonly id: string
 }
@@ -94,6 +99,11 @@ export class SharedPersistence extends RedisPersistence {
   override async subscriptionsByTopic(topic: string): ReturnType<RedisPersistence['subscriptionsByTopic']> {
     await this.#parts.caughtUp()
     return super.subscriptionsByTopic(topic)
+  }
+
+  /** Aedes gives the whole message; its identifier says all that is asked for later. */
+  override incomingStorePacket(client: Client, { messageId }: ReceivedPacket): Promise<void> {
+    return super.incomingStorePacket(client, { messageId })
   }
 
   outgoingEnqueue(receiver: Receiver, message: QueuedMessage): Promise<void> {
