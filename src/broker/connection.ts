@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream'
 import type { Identity } from '../auth/identity.js'
 import type { Inlet } from './inlet.js'
 import type { Outlet } from './outlet.js'
-import type { Pending } from './read-limit.js'
 import { createTurns, type Turns } from './turns.js'
 
 /** Where a connection comes from. */
@@ -21,6 +20,15 @@ export interface ClientCertificate {
   readonly isIdentity: boolean
   /** In upper-case hexadecimal digits, by which a later CRL may revoke it. */
   readonly serialNumber: string
+}
+
+/** Publishes of one connection that have not had their answer. */
+export interface Pending {
+  publishes: number
+  /** What they take in memory. */
+  bytes: number
+  /** Whether the inlet is held for them. */
+  isHeld: boolean
 }
 
 /** What the broker knows of one connection beside what Aedes keeps. */
