@@ -84,10 +84,10 @@ export function createPublishing(parts: PublishingParts): Publishing {
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
     const { inlet, turns, deliveries } = connection
     const turn = turns.take()
-    const leave = readLimit.enter(connection)
+    const passage = readLimit.enter(connection)
     const end = (verdict: Verdict): void => {
       decided(verdict)
-      leave()
+      passage.end()
     }
     // Also for a repeated one, which Aedes answers without publishing it.
     const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
@@ -96,6 +96,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     if (!isAllowed) {
       logDenied(publish, user, rule)
       drop()
+      passage.wait()
       return
     }
     const { topic, payload, qos, clientId, session, isClean, packetIdentifier } = publish
@@ -122,7 +123,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
       receivedOnce.receive({ clientId, session, packetIdentifier }, store, proceed)
     } else store(proceed)
     if (connection.pending.publishes > 0) inlet.readAhead()
-    readLimit.check(connection)
+    passage.wait()
   }
 
   return { handle, idle: forwarding.idle }
