@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream'
 import type { Identity } from '../auth/identity.js'
 import type { Inlet } from './inlet.js'
 import type { Outlet } from './outlet.js'
-import type { Pending } from './read-limit.js'
 import { createTurns, type Turns } from './turns.js'
 
 /** Where a connection comes from. */
@@ -21,6 +20,16 @@ export interface ClientCertificate {
   readonly isIdentity: boolean
   /** In upper-case hexadecimal digits, by which a later CRL may revoke it. */
   readonly serialNumber: string
+}
+
+/** What is on its way of the publishes of one connection. */
+export interface Pending {
+  /** Publishes that have not had their answer. */
+  publishes: number
+  /** What they take in memory. */
+  bytes: number
+  /** Whether the inlet is held for them. */
+  isHeld: boolean
 }
 
 /** What the broker knows of one connection beside what Aedes keeps. */
@@ -43,7 +52,6 @@ export interface Connection {
   identity: Identity | undefined
   /** When its last message went to ingest, epoch ms; 0: none yet. */
   lastMessageAtMs: number
-  /** What its publishes take that are on their way. */
   readonly pending: Pending
 }
 

@@ -14,16 +14,6 @@ export interface Passage {
   wait(): void
 }
 
-/** What read limits go by, of one connection. */
-export interface Pending {
-  /** Publishes that have not had their answer. */
-  publishes: number
-  /** What they take in memory. */
-  bytes: number
-  /** Whether the inlet is held for them. */
-  isHeld: boolean
-}
-
 /** More than any device sends before it waits for an answer. */
 const MAX_PUBLISHES = 1000
 
