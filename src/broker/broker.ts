@@ -153,6 +153,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       arrivals.stop()
       for (const connection of open.values()) connection.inlet.hold(true)
       await Promise.race([settle([ingest, publishing], open), delay(withinMs, undefined, { ref: false })])
+      publishing.stop()
       await new Promise<void>((resolve) => aedes.close(resolve))
     },
   }

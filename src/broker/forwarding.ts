@@ -1,6 +1,12 @@
 import type { Logger } from '../log/logger.js'
 import type { Publication } from './aedes-broker.js'
 import type { Connection } from './connection.js'
+import type { Inlet } from './inlet.js'
+
+/** What of a connection its messages need. */
+export interface Sender extends Pick<Connection, 'signal' | 'deliveries'> {
+  readonly inlet: Pick<Inlet, 'hold'>
+}
 
 /** What a publish is forwarded by. */
 export interface Forwarded {
@@ -15,10 +21,12 @@ export interface Forwarded {
 
 /** Stores and delivers publishes. */
 export interface Forwarding {
-  /** The messages of a connection are stored together and delivered in the order of the calls. */
-  forward(connection: Connection, forwarded: Forwarded): void
+  /** The messages of a sender are stored together and delivered in the order of the calls. */
+  forward(sender: Sender, forwarded: Forwarded): void
   /** Resolves when nothing is on its way. */
   idle(): Promise<void>
+  /** Tries no more: what was not stored by now is not acknowledged. */
+  stop(): void
 }
 
 /** The disk is asked again after so long whether it takes a message. */
@@ -30,11 +38,13 @@ const RETRY_AFTER_MS = 1000
  */
 export function createForwarding(log: Logger): Forwarding {
   const idleWaiters: (() => void)[] = []
+  const retries = new Map<NodeJS.Timeout, () => void>()
   let open = 0
+  let isStopped = false
 
   return {
-    forward(connection, { publication, isAwaited, endsWithConnection, settled }) {
-      const { inlet, signal, deliveries } = connection
+    forward(sender, { publication, isAwaited, endsWithConnection, settled }) {
+      const { inlet, signal, deliveries } = sender
       const place = deliveries.take()
       let isHeld = false
       open += 1
@@ -46,15 +56,22 @@ export function createForwarding(log: Logger): Forwarding {
           open -= 1
           if (open === 0) for (const resolve of idleWaiters.splice(0)) resolve()
         })
+      const giveUp = (): void => {
+        publication.abandon()
+        end(false)
+      }
       const retry = (): void => {
-        if (endsWithConnection && signal.aborted) {
-          publication.abandon()
-          end(false)
+        if (isStopped || (endsWithConnection && signal.aborted)) {
+          giveUp()
           return
         }
         if (!isHeld) inlet.hold(true)
         isHeld = true
-        setTimeout(attempt, RETRY_AFTER_MS).unref()
+        const timer = setTimeout(() => {
+          retries.delete(timer)
+          attempt()
+        }, RETRY_AFTER_MS)
+        retries.set(timer, giveUp)
       }
       const failed = (error: unknown): void => {
         if (!isAwaited) end(true)
@@ -77,5 +94,13 @@ export function createForwarding(log: Logger): Forwarding {
         : new Promise((resolve) => {
             idleWaiters.push(resolve)
           }),
+    stop() {
+      isStopped = true
+      for (const [timer, giveUp] of retries) {
+        clearTimeout(timer)
+        giveUp()
+      }
+      retries.clear()
+    },
   }
 }

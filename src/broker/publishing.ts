@@ -52,6 +52,8 @@ export interface Publishing {
   ): void
   /** Resolves when every publish that ingest is done with has had its answer. */
   idle(): Promise<void>
+  /** What waits for its sessions to be written is not acknowledged any more. */
+  stop(): void
 }
 
 const MINUTE_MS = 60_000
@@ -126,5 +128,5 @@ export function createPublishing(parts: PublishingParts): Publishing {
     passage.wait()
   }
 
-  return { handle, idle: forwarding.idle }
+  return { handle, idle: forwarding.idle, stop: forwarding.stop }
 }

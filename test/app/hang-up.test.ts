@@ -9,6 +9,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { connectRaw } from '../support/raw-client.js'
 import { run } from '../support/run.js'
 import { ADMINISTRATOR } from '../support/server.js'
+import { serverEnvironment } from '../support/server-process.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname
@@ -25,18 +26,7 @@ async function startOnTerminal(LOG_FORMAT: string) {
     {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        PATH: process.env['PATH'],
-        SHELL: '/bin/sh',
-        BIND_ADDRESS: '127.0.0.1',
-        MQTT_PORT: '0',
-        MQTTS_PORT: 'off',
-        WS_PORT: 'off',
-        HTTP_PORT: 'off',
-        MQTT_USERNAME: ADMINISTRATOR.username,
-        MQTT_PASSWORD: ADMINISTRATOR.password,
-        LOG_FORMAT,
-      },
+      env: { ...serverEnvironment(), SHELL: '/bin/sh', LOG_FORMAT },
     },
   )
   let pid = 0

@@ -27,6 +27,20 @@ export interface Server {
 /** The login of the administrator that `spawnServerProcess` asks for. */
 export const ADMINISTRATOR = { username: 'admin', password: 'an administrator of tests' } as const
 
+/** Settings for a server that nobody else's can be in the way of. */
+export function serverEnvironment(): Readonly<Record<string, string | undefined>> {
+  return {
+    PATH: process.env['PATH'],
+    BIND_ADDRESS: '127.0.0.1',
+    MQTT_PORT: '0',
+    MQTTS_PORT: 'off',
+    WS_PORT: 'off',
+    HTTP_PORT: 'off',
+    MQTT_USERNAME: ADMINISTRATOR.username,
+    MQTT_PASSWORD: ADMINISTRATOR.password,
+  }
+}
+
 /** Found by its name, as this file is also compiled to another folder. */
 const MAIN = createRequire(import.meta.url).resolve('#src/main.js')
 
@@ -43,18 +57,7 @@ export function spawnServerProcess(
   const child = spawn(program, argv, {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      BIND_ADDRESS: '127.0.0.1',
-      MQTT_PORT: '0',
-      MQTTS_PORT: 'off',
-      WS_PORT: 'off',
-      HTTP_PORT: 'off',
-      MQTT_USERNAME: ADMINISTRATOR.username,
-      MQTT_PASSWORD: ADMINISTRATOR.password,
-      LOG_FORMAT: 'json',
-      ...environment,
-    },
+    env: { ...serverEnvironment(), LOG_FORMAT: 'json', ...environment },
   })
   const log: LogLine[] = []
   const texts: string[] = []

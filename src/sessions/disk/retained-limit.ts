@@ -1,6 +1,6 @@
 import type { Logger } from '../../log/logger.js'
-import { createRateLimit } from '../../log/rate-limit.js'
 import type { Tally } from '../../metrics/tally.js'
+import { createRetainedRefusal } from '../retained-refusal.js'
 
 /** Keeps account of the retained messages. */
 export interface RetainedLimit {
@@ -21,27 +21,12 @@ export interface RetainedLimitOptions {
   readonly log: Logger
 }
 
-const MINUTE_MS = 60_000
-
-/** Topics come from peers, and are shortened in the log. */
-const MAX_LOGGED_TOPIC = 256
-
 /** Counts topic and payload. Beyond the bounds a message is not kept; one that it replaces is kept no longer. */
 export function createRetainedLimit(options: RetainedLimitOptions): RetainedLimit {
   const { maxMessages, maxBytes, tally, log } = options
   const kept = new Map<string, { readonly bytes: number; readonly version: number }>()
-  const limit = createRateLimit(MINUTE_MS, 1)
+  const refuse = createRetainedRefusal(tally, log)
   let total = 0
-
-  const refuse = (topic: string): void => {
-    tally.retainedRefused += 1
-    const missed = limit.admit('refused')
-    if (missed === undefined) return
-    log.warn(
-      { topic: topic.slice(0, MAX_LOGGED_TOPIC), ...(missed > 0 ? { alsoRefused: missed } : {}) },
-      'there are too many retained messages; one was delivered and not kept',
-    )
-  }
 
   return {
     admit(topic, bytes, version) {

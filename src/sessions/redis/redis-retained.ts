@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from '../../log/logger.js'
-import { createRateLimit } from '../../log/rate-limit.js'
 import type { Tally } from '../../metrics/tally.js'
 import { intersectFilters } from '../../mqtt/topic.js'
+import { createRetainedRefusal } from '../retained-refusal.js'
 import { keys } from './redis-keys.js'
 
 /** Retained messages in Redis. */
@@ -61,15 +61,10 @@ const SCANNED_AT_ONCE = 1000
 
 const NOTHING = Buffer.alloc(0)
 
-const MINUTE_MS = 60_000
-
-/** Topics come from peers, and are shortened in the log. */
-const MAX_LOGGED_TOPIC = 256
-
 /** Bounds as `createRetainedLimit` has them for those on disk, with one byte more for each message. */
 export function createRedisRetained(options: RedisRetainedOptions): RedisRetained {
   const { redis, maxMessages, maxBytes, tally, log } = options
-  const limit = createRateLimit(MINUTE_MS, 1)
+  const refuse = createRetainedRefusal(tally, log)
 
   async function* find(filters: readonly string[]): ReturnType<RedisRetained['matching']> {
     const wanted = filters.filter((filter) => /[+#]/.test(filter))
@@ -117,14 +112,7 @@ export function createRedisRetained(options: RedisRetainedOptions): RedisRetaine
         maxMessages,
         maxBytes,
       )
-      if (isKept === 1) return
-      tally.retainedRefused += 1
-      const missed = limit.admit('refused')
-      if (missed === undefined) return
-      log.warn(
-        { topic: topic.slice(0, MAX_LOGGED_TOPIC), ...(missed > 0 ? { alsoRefused: missed } : {}) },
-        'there are too many retained messages; one was delivered and not kept',
-      )
+      if (isKept !== 1) refuse(topic)
     },
     async *matching(filters) {
       try {
