@@ -15,7 +15,7 @@ import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
-import { listenOnAll, usesTls } from './listen/listen-on-all.js'
+import { listenOnAll } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
@@ -68,7 +68,10 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     warnOfUnsetClock(log)
     const webAddress = await serveWeb(context, () => api)
     await readRules(settings) // broken ones are told before the wait for the database
-    const certificates = await prepareCertificates(context)
+    const certificates = await ensureCertificates(settings.CERTS_DIR, {
+      clients: clientCertificates(settings),
+    })
+    for (const warning of certificates.warnings) log.warn(warning)
     const spool = await openSpoolFile(context)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
@@ -92,12 +95,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
       const registersDevices = unknownDevices(context) === 'register'
-      const welcome = welcomeText({
-        administrator,
-        listeners,
-        caPath: certificates?.caPath,
-        registersDevices,
-      })
+      const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
       if (welcome !== undefined) print(welcome)
     }
     const summary = startSummary(context.tally, log)
@@ -119,15 +117,6 @@ function warnOfUnsetClock(log: Logger): void {
   )
 }
 
-async function prepareCertificates({ settings, log }: Context): Promise<Certificates | undefined> {
-  if (!usesTls(settings)) return undefined
-  const certificates = await ensureCertificates(settings.CERTS_DIR, {
-    clients: clientCertificates(settings),
-  })
-  for (const warning of certificates.warnings) log.warn(warning)
-  return certificates
-}
-
 async function readRules(settings: Settings): Promise<void> {
   const { passwordPath, aclPath } = accessPaths(settings)
   await readPasswordFile(passwordPath)
@@ -144,7 +133,7 @@ interface Reloadable {
   readonly access: AccessControl
   readonly broker: Broker
   readonly listeners: readonly Listener[]
-  readonly certificates: Certificates | undefined
+  readonly certificates: Certificates
 }
 
 async function startReload({ settings, log, life }: Context, parts: Reloadable): Promise<Reload> {
@@ -155,8 +144,8 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
     log,
   })
   const { passwordPath, aclPath } = accessPaths(settings)
-  const files = parts.certificates && CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
-  const watch = reload.watch([passwordPath, aclPath, ...(files ?? [])])
+  const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
+  const watch = reload.watch([passwordPath, aclPath, ...files])
   life.started('watch on files', watch.stop)
   // While a start waits for Redis, say, the files may have changed, and a SIGHUP may have come.
   await watch.caughtUp
