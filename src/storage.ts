@@ -78,8 +78,7 @@ export async function openPresence(
   const memory = await openPresenceMemory(settings.DATA_DIR, log)
   life.started('memory of presence', memory.close)
   const setPresence: Store['setPresence'] = async (changes) => {
-    await ingest.notePresence(changes)
-    await store.setPresence(changes)
+    await store.setPresence(await ingest.notePresence(changes))
   }
   const presence = startPresence({
     store: { ...store, setPresence },

@@ -37,8 +37,11 @@ export interface Ingest {
   hurry(): void
   /** Resolves when every message taken before this call has ended, whatever has been taken since. */
   settled(): Promise<void>
-  /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
-  notePresence(changes: readonly PresenceChange[]): Promise<void>
+  /**
+   * Keeps what is older than these, and comes from the spool later, from saying otherwise. Resolves to those that
+   * no newer message contradicts.
+   */
+  notePresence(changes: readonly PresenceChange[]): Promise<readonly PresenceChange[]>
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }

@@ -8,6 +8,7 @@ import { createBatchWriter } from './batch-writer.js'
 import type { DeadLetters } from './dead-letters.js'
 import { createPresenceMarks } from './presence-marks.js'
 import { type Replay, startReplay } from './replay.js'
+import { createSaidOffline } from './said-offline.js'
 import type { Spool } from './spool.js'
 
 /** What the road is made of. */
@@ -29,10 +30,10 @@ export interface Road {
   /** From now on batches go to the spool rather than to the store. */
   hurry(): void
   /**
-   * Keeps what is older than these, and comes from the spool later, from saying otherwise. Resolves when nothing
-   * is being written any more that does not know of them.
+   * Keeps what is older than these, and comes from the spool later, from saying otherwise. Resolves to those that
+   * no newer message contradicts, when nothing is being written any more that does not know of them.
    */
-  notePresence(changes: readonly PresenceChange[]): Promise<void>
+  notePresence(changes: readonly PresenceChange[]): Promise<readonly PresenceChange[]>
   /** Leaves what is in the spool to the next run. */
   stop(): void
 }
@@ -47,20 +48,27 @@ export function createRoad(parts: RoadParts, signal: AbortSignal): Road {
     marks: createPresenceMarks(),
   }
   const replay: Replay | undefined = spool === undefined ? undefined : startReplay({ ...shared, spool })
+  const saidOffline = createSaidOffline()
   let isInHurry = false
+  const write = createBatchWriter({
+    ...shared,
+    spooled: () => replay?.wake(),
+    signal,
+    isInHurry: () => isInHurry,
+  })
   return {
-    write: createBatchWriter({
-      ...shared,
-      spooled: () => replay?.wake(),
-      signal,
-      isInHurry: () => isInHurry,
-    }),
+    write(batch) {
+      saidOffline.note(batch)
+      return write(batch)
+    },
     hurry() {
       isInHurry = true
     },
     async notePresence(changes) {
-      shared.marks.note(changes)
+      const holding = changes.filter((change) => !saidOffline.contradicts(change))
+      shared.marks.note(holding)
       await replay?.settled()
+      return holding
     },
     stop() {
       replay?.stop()
