@@ -79,9 +79,8 @@ export async function openPresence(
 ): Promise<Pick<Presence, 'begin'>> {
   const memory = await openPresenceMemory(settings.DATA_DIR, log, threads.state.open)
   life.started('memory of presence', memory.close)
-  const setPresence: Store['setPresence'] = (changes) => {
-    ingest.notePresence(changes)
-    return store.setPresence(changes)
+  const setPresence: Store['setPresence'] = async (changes) => {
+    await store.setPresence(await ingest.notePresence(changes))
   }
   const presence = startPresence({
     store: { ...store, setPresence },

@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
+import { NO_FILTER } from '../sessions/session-present.js'
 import type { Sessions } from '../sessions/sessions.js'
 import {
   type AedesOptions,
@@ -28,6 +29,7 @@ import { createLogin, type Login, LoginCode } from './login.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
 import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
+import { createReceiving } from './receiving.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
 
@@ -61,6 +63,12 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
+
+/**
+ * Messages of QoS 2 that a client may have sent and not released: with its default of 1,000 Aedes disconnects
+ * clients that have no window of their own, as mqtt.js, and the standard has no other bound (MQTT 3.1.1, 2.3.1).
+ */
+const PACKET_IDENTIFIERS = 65_535
 
 const LOGIN_REFUSED = 'the login was refused'
 
@@ -115,14 +123,17 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await aedes.listen()
   publishLeftWills(aedes, options)
 
+  const receive = createReceiving({ aedes, publishing })
   const begin = (stream: Duplex, peer: Peer): void => {
     const client = aedes.handle(stream)
     const inlet = createInlet(stream, {
       maxPacketBytes: options.maxPacketBytes,
+      isBusy: () => connection.pending.publishes > 0 || aedesParsing.open > 0,
       onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
     accepted += 1
     const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
+    const aedesParsing = receive(client, connection)
     connections.set(client, connection)
     open.set(stream, connection)
     connection.signal.addEventListener('abort', () => {
@@ -152,7 +163,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
   }
 }
-
 /** What decides for Aedes. */
 interface Deciders {
   /** `undefined` for the will of a client that is not connected here. */
@@ -173,6 +183,7 @@ function createAedes(
     persistence: sessions.persistence,
     mq: sessions.emitter,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    maxInflightInbound: PACKET_IDENTIFIERS,
     drainTimeout: 0, // `BackPressure` knows about Aedes's answers as well
     queueLimit: QUEUE_BEFORE_CONNACK,
     maxClientsIdLength: 65_535, // MQTT 3.1 says 23, but a device's id is its uuid of 36
@@ -216,14 +227,15 @@ function createAedes(
         if (isOrphan) done(new Error('the session has ended'))
         else done(verdict === 'failed' ? new Error('not stored') : null)
       })
+      if (connection.pending.publishes > 0) connection.inlet.readAhead()
     },
     authorizeSubscribe(client, subscription, done) {
       const { topic } = subscription
-      if (!isTopicFilter(topic)) {
+      if (topic !== NO_FILTER && !isTopicFilter(topic)) {
         done(new Error('malformed topic filter')) // [MQTT-4.7.1-2], [MQTT-4.7.1-3]
         return
       }
-      const isGranted = accessOf(client).mayReceiveSomeOf(topic)
+      const isGranted = topic !== NO_FILTER && accessOf(client).mayReceiveSomeOf(topic)
       if (isGranted) connectionOf(client)?.subscriptions.set(topic, subscription.qos)
       done(null, isGranted ? subscription : null)
     },

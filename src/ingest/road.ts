@@ -6,8 +6,9 @@ import type { Accepted } from './accepted.js'
 import { createAvailability } from './availability.js'
 import { createBatchWriter } from './batch-writer.js'
 import type { DeadLetters } from './dead-letters.js'
-import { createLiveMarks } from './live-marks.js'
+import { createPresenceMarks } from './presence-marks.js'
 import { type Replay, startReplay } from './replay.js'
+import { createSaidOffline } from './said-offline.js'
 import type { Spool } from './spool.js'
 
 /** What the road is made of. */
@@ -28,8 +29,11 @@ export interface Road {
   write(batch: readonly Accepted[]): Promise<void>
   /** From now on batches go to the spool rather than to the store. */
   hurry(): void
-  /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
-  notePresence(changes: readonly PresenceChange[]): void
+  /**
+   * Keeps what is older than these, and comes from the spool later, from saying otherwise. Resolves to those that
+   * no newer message contradicts, when nothing is being written any more that does not know of them.
+   */
+  notePresence(changes: readonly PresenceChange[]): Promise<readonly PresenceChange[]>
   /** Leaves what is in the spool to the next run. */
   stop(): void
 }
@@ -41,28 +45,30 @@ export function createRoad(parts: RoadParts, signal: AbortSignal): Road {
   const shared = {
     ...parts,
     availability: createAvailability(log, meanwhile, parts.tally),
-    marks: createLiveMarks(),
+    marks: createPresenceMarks(),
   }
   const replay: Replay | undefined = spool === undefined ? undefined : startReplay({ ...shared, spool })
+  const saidOffline = createSaidOffline()
   let isInHurry = false
+  const write = createBatchWriter({
+    ...shared,
+    spooled: () => replay?.wake(),
+    signal,
+    isInHurry: () => isInHurry,
+  })
   return {
-    write: createBatchWriter({
-      ...shared,
-      spooled: () => replay?.wake(),
-      signal,
-      isInHurry: () => isInHurry,
-    }),
+    write(batch) {
+      saidOffline.note(batch)
+      return write(batch)
+    },
     hurry() {
       isInHurry = true
     },
-    notePresence(changes) {
-      // A device's last message may be of the very millisecond in which its connection ended.
-      const devices = changes.map(({ deviceId, isOnline, atMs }) => ({
-        deviceId,
-        isOnline,
-        seenAtMs: atMs + 1,
-      }))
-      shared.marks.note({ devices, sensors: [], history: [] })
+    async notePresence(changes) {
+      const holding = changes.filter((change) => !saidOffline.contradicts(change))
+      shared.marks.note(holding)
+      await replay?.settled()
+      return holding
     },
     stop() {
       replay?.stop()

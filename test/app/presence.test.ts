@@ -107,6 +107,18 @@ describe.each(['mysql', 'sqlite'] as const)('With %s', (kind) => {
     expect(await record.of(flaps.id)).toEqual([1])
   })
 
+  it('a device that says offline as soon as it has connected is not brought online by its login', async () => {
+    const { DATABASE_URL, record, nth } = await devicesIn(kind, 2)
+    const server = await startServer({ DATABASE_URL })
+    const says = await connectDevice(server, nth(0))
+    const topic = `devices/${nth(0).uuid}/status`
+    says.send({ ...reading(nth(0)), topic, payload: '{"status":"offline"}', messageId: 1 })
+    await says.count('puback', 1)
+    await connectDevice(server, nth(1))
+    await record.until(nth(1).id, true) // what was due before is written
+    expect((await record.of(nth(0).id)).at(-1) ?? 0).toBe(0)
+  })
+
   it('a device behind a gateway is offline after OFFLINE_AFTER_S of silence, one that is connected is not', async () => {
     const { DATABASE_URL, record, nth } = await devicesIn(kind, 2)
     const server = await startServer({ DATABASE_URL, OFFLINE_AFTER_S: '2' })

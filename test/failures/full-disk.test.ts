@@ -158,7 +158,7 @@ test('sessions on a full disk: SUBSCRIBE, retained and queued messages wait for 
   const second = await startOn(disk)
   const back = await connectRaw(second.port('mqtt'), { ...login(), clientId: 'away', clean: false })
   await back.count('publish', 1)
-}, 60_000)
+}, 120_000)
 
 test('sessions that nobody uses are well again without a message', async () => {
   const disk = await memoryDisk(6)

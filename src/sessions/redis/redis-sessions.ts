@@ -62,7 +62,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
   const subscriptions = createRedisSubscriptions({
     redis,
     emitter,
-    read: (id) => persistence.subscriptionsByClient({ id }),
+    read: (id) => persistence.storedSubscriptions({ id }),
   })
   const queues = createRedisQueues({
     redis,
@@ -82,6 +82,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       tally: options.tally,
       log,
     }),
+    beginSession: clientIds.begin,
     endSession: expiry.end,
     caughtUp: catchUp.caughtUp,
     hasLeft: () => emitter.hasLeft,
