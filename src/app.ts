@@ -4,10 +4,12 @@ import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
+import { startSystemTopics } from './broker/system-topics.js'
 import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
 import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-settings.js'
+import { version } from './config/version.js'
 import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
@@ -190,5 +192,10 @@ async function openBroker(
     clearTimeout(timer)
   }
   life.started('broker', stop, FINISH_WITHIN_MS + 500)
+  const topics = startSystemTopics({
+    ...{ broker, sessions, tally, version },
+    intervalSeconds: settings.SYS_INTERVAL_S,
+  })
+  life.started('system topics', topics.stop)
   return broker
 }

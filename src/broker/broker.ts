@@ -25,8 +25,10 @@ import { toInbound } from './inbound-publish.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, type Login, LoginCode } from './login.js'
+import { meter } from './metering.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
+import { createOwnTopics, type OwnTopics } from './own-topics.js'
 import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
@@ -37,6 +39,10 @@ export interface Broker {
   accept(stream: Duplex, peer: Peer): void
   /** Everyone who is logged in. */
   identities(): readonly Identity[]
+  /** How many are logged in, and how many subscriptions they have. */
+  figures(): { readonly clients: number; readonly subscriptions: number }
+  /** Where the server says something of itself. */
+  readonly ownTopics: OwnTopics
   /** Judges everyone who is logged in again, and ends the connections of those who have lost something. */
   review(judge: Judge): Promise<void>
   /** Reads no more, lets what was received end, and disconnects every client; gives up after `withinMs`. */
@@ -121,6 +127,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       maxPacketBytes: options.maxPacketBytes,
       onFault: (fault) => faults.protocolError(client.id, peer, fault),
     })
+    meter(stream, tally)
     accepted += 1
     const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
     connections.set(client, connection)
@@ -140,6 +147,16 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         () => begin(stream, peer),
         () => faults.fault('', peer, 'it sent nothing'),
       )
+    },
+    ownTopics: createOwnTopics({
+      brokerId: aedes.id,
+      persistence: sessions.persistence,
+      emitHere: sessions.shared?.emitHere ?? ((message) => aedes.mq.emit(message, () => undefined)),
+    }),
+    figures() {
+      const clients = [...open.values()].filter(({ identity }) => identity !== undefined)
+      const subscriptions = clients.reduce((sum, { subscriptions: { size } }) => sum + size, 0)
+      return { clients: clients.length, subscriptions }
     },
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),

@@ -205,6 +205,10 @@ export const options = {
     description: 'The longest keep alive taken; a longer or absent one is refused when this is below 65535',
     descriptionZh: '允许的最长 keep alive；设为小于 65535 时，更长或未设者被拒绝',
   }),
+  SYS_INTERVAL_S: integer(10, 0, 86_400, {
+    description: 'Seconds between updates of the topics below `$SYS/broker`; `0`: there are none',
+    descriptionZh: '`$SYS/broker` 下各主题的更新间隔（秒）；`0` 为不发布',
+  }),
   LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info', {
     description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
     descriptionZh: '`trace`、`debug`、`info`、`warn`、`error`、`fatal` 或 `silent`',

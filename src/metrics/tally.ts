@@ -1,3 +1,5 @@
+import { createTraffic, type Traffic } from './traffic.js'
+
 /** Counts since the start of the process; each part adds to its own. */
 export interface Tally {
   /** Messages on device topics. Each ends as stored, spooled, rejected or dropped. */
@@ -40,6 +42,11 @@ export interface Tally {
   readonly cutOff: Map<string, number>
   /** Retained messages delivered and not kept, for want of room. */
   retainedRefused: number
+  /** Sessions that ended because their clients stayed away. */
+  sessionsExpired: number
+  /** What clients have sent, and what they were sent. */
+  readonly trafficIn: Traffic
+  readonly trafficOut: Traffic
   /** Devices with a connection of their own now. */
   devicesConnected: number
   /** How often a device went offline, by cause. */
@@ -74,6 +81,9 @@ export function createTally(): Tally {
     slowDropped: 0,
     cutOff: new Map(),
     retainedRefused: 0,
+    sessionsExpired: 0,
+    trafficIn: createTraffic(),
+    trafficOut: createTraffic(),
     devicesConnected: 0,
     wentOffline: new Map(),
   }

@@ -8,6 +8,7 @@ import { type CatchUp, createCatchUp } from './redis-catch-up.js'
 import { createRedisClientIds } from './redis-client-ids.js'
 import { SharedEmitter } from './redis-emitter.js'
 import { createRedisExpiry } from './redis-expiry.js'
+import { keys } from './redis-keys.js'
 import { SharedPersistence } from './redis-persistence.js'
 import { createRedisQueues } from './redis-queues.js'
 import { createRedisRetained } from './redis-retained.js'
@@ -57,6 +58,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
     redis,
     expirySeconds: limits.expirySeconds,
     knownForMs: catchUp.forMs,
+    tally: options.tally,
     log,
   })
   const subscriptions = createRedisSubscriptions({
@@ -100,8 +102,23 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       },
       detach: clientIds.detach,
       watchWills: wills.watch,
+      emitHere: (message) => emitter.emitHere(message),
     },
     backlog: queues.backlog,
+    figures: async () => {
+      const here = new Set(clientIds.attached().map(({ id }) => id))
+      const [sessions, messages, bytes] = await Promise.all([
+        redis.zcard(keys.sessions),
+        redis.hlen(keys.retained),
+        redis.get(keys.retainedBytes),
+      ])
+      return {
+        away: Math.max(0, sessions - here.size),
+        subscriptionsAway: subscriptions.countBut(here),
+        retained: { messages, payloadBytes: Number(bytes ?? 0) },
+        queued: undefined,
+      }
+    },
     isReady: () => catchUp.isCaughtUp,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
