@@ -24,6 +24,7 @@ import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
 import { createReload, type Reload } from './reload.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
+import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import type { ApiParts } from './web/device-api.js'
@@ -64,11 +65,11 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
   }
 
   let reload: Reload | undefined
-  let api: ApiParts | undefined
 
   const start = async (): Promise<void> => {
     warnOfUnsetClock(log)
-    const webAddress = await serveWeb(context, () => api)
+    let serving: Serving | undefined
+    const webAddress = await serveWeb(context, () => serving)
     await readRules(settings) // broken ones are told before the wait for the database
     const certificates = await ensureCertificates(settings.CERTS_DIR, {
       clients: clientCertificates(settings),
@@ -85,14 +86,19 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     let listeners: readonly Listener[] = []
     try {
       await warnOfNamesakes(access, store, log)
-      const broker = await openBroker(context, { authenticator: access.authenticator, ingest, presence })
+      const { broker, sessions } = await openBroker(context, {
+        authenticator: access.authenticator,
+        ingest,
+        presence,
+      })
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
         life.started(listener.address, listener.close),
       )
       reload = await startReload(context, { access, broker, listeners, certificates })
-      api = { authenticator: access.authenticator, store, tally: context.tally, log }
+      const api = { authenticator: access.authenticator, store, tally: context.tally, log }
+      serving = { api, broker, sessions }
     } finally {
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
@@ -154,13 +160,35 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
   return reload
 }
 
+/** What is there once the server is up. */
+interface Serving {
+  readonly api: ApiParts
+  readonly broker: Broker
+  readonly sessions: Sessions
+}
+
 async function serveWeb(
-  { settings, life, readiness }: Context,
-  api: () => ApiParts | undefined,
+  { settings, life, readiness, tally }: Context,
+  serving: () => Serving | undefined,
 ): Promise<string | undefined> {
   if (settings.HTTP_PORT === 'off') return undefined
   const { startWeb } = await import('./web/web.js') // loads only where it is used
-  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, { readiness, api })
+  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, {
+    readiness,
+    api: () => serving()?.api,
+    metrics: async () => {
+      const { createExposition } = await import('./metrics/exposition.js')
+      return createExposition({
+        ...{ tally, version },
+        broker: () => serving()?.broker.figures(),
+        sessions: async () => {
+          const sessions = serving()?.sessions
+          return (await sessions?.isReady()) === true ? await sessions?.figures() : undefined
+        },
+        readiness: async () => ({ ...(await readiness.report()) }),
+      })
+    },
+  })
   life.started('web', web.stop)
   return web.address
 }
@@ -168,7 +196,7 @@ async function serveWeb(
 async function openBroker(
   { settings, log, tally, life, readiness }: Context,
   parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
-): Promise<Broker> {
+): Promise<{ readonly broker: Broker; readonly sessions: Sessions }> {
   const sessions = await openSessions(sessionsPlace(settings), {
     limits: sessionLimits(settings),
     tally,
@@ -197,5 +225,5 @@ async function openBroker(
     intervalSeconds: settings.SYS_INTERVAL_S,
   })
   life.started('system topics', topics.stop)
-  return broker
+  return { broker, sessions }
 }

@@ -1,5 +1,5 @@
 import type { Authenticator } from '../auth/authenticate.js'
-import type { Tally } from '../metrics/tally.js'
+import { countReason, type Tally } from '../metrics/tally.js'
 import type { ClientIds } from './client-ids.js'
 import type { Connection } from './connection.js'
 import type { FaultLog } from './fault-log.js'
@@ -38,7 +38,7 @@ export function createLogin({ authenticator, clientIds, presence, tally, faults 
   const decide: Login = async (connection, clientId, user, password) => {
     const { peer, signal } = connection
     const refuse = (reason: string): void => {
-      tally.loginsFailed += 1
+      countReason(tally.loginsRefused, reason)
       faults.refused(
         clientId,
         peer,

@@ -86,8 +86,12 @@ export function createPublishing(parts: PublishingParts): Publishing {
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
     const { inlet, turns, deliveries } = connection
     const turn = turns.take()
+    const arrivedMs = performance.now()
     const end = (verdict: Verdict): void => {
       decided(verdict)
+      if (verdict === 'delivered' && publish.packetIdentifier !== undefined) {
+        parts.tally.acknowledgementSeconds.observe((performance.now() - arrivedMs) / 1000)
+      }
       openWhenDrained(connection)
     }
     // Also for a repeated one, which Aedes answers without publishing it.

@@ -112,7 +112,11 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
   const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
     const merged = mergeBatch(batch, parts.keepsHistory)
     if (tally.spoolMessages > 0) marks.note(merged)
-    return store.write(merged).then(() => 'stored', asStoreError)
+    const startMs = performance.now()
+    return store.write(merged).then(() => {
+      tally.batchSeconds.observe((performance.now() - startMs) / 1000)
+      return 'stored'
+    }, asStoreError)
   }
 
   const trySpool = async (batch: readonly Accepted[]): Promise<boolean> => {
@@ -166,6 +170,7 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     availability.committedLive(Date.now() - (batch[0]?.receivedAtMs ?? Date.now()))
     tally.stuckSinceMs = undefined
     tally.batches += 1
+    tally.batchSizes.observe(batch.length)
     for (const accepted of batch) {
       tally.readings += accepted.report.readings.length
       accepted.settle('stored')

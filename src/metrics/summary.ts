@@ -1,5 +1,5 @@
 import type { Logger } from '../log/logger.js'
-import { countWaiting, type Tally } from './tally.js'
+import { countWaiting, sumOf, type Tally } from './tally.js'
 
 const SUMMARY_INTERVAL_MS = 300_000
 
@@ -45,8 +45,8 @@ export function summarize(
     uptimeSeconds: Math.floor(process.uptime()),
     connections: tally.connections,
     connectionsTotal: tally.connectionsTotal,
-    connectionsRefused: tally.connectionsRefused,
-    loginsFailed: tally.loginsFailed,
+    connectionsRefused: sumOf(tally.connectionsRefused),
+    loginsFailed: sumOf(tally.loginsRefused),
     devicesConnected: tally.devicesConnected,
     wentOffline: Object.fromEntries(tally.wentOffline),
     received: tally.received,

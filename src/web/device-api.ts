@@ -3,7 +3,7 @@ import type { Authenticator } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
-import type { Tally } from '../metrics/tally.js'
+import { countReason, type Tally } from '../metrics/tally.js'
 import type { Store } from '../store/store.js'
 import { CHALLENGE, loginBasic } from './basic-login.js'
 
@@ -41,7 +41,7 @@ export function serveDevices(app: FastifyInstance, parts: () => ApiParts | undef
           peerOf(request, reply),
         )
         if (typeof found !== 'string') return await handle(api)(found, request, reply)
-        api.tally.loginsFailed += 1
+        countReason(api.tally.loginsRefused, found)
         const address = request.socket.remoteAddress
         if (limit.admit(`${address} ${found}`) !== undefined) {
           api.log.warn({ transport: 'http', address, reason: found }, 'a login was refused')

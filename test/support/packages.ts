@@ -11,6 +11,7 @@ const packages: Readonly<Record<string, string>> = {
   mosquitto_pub: 'mosquitto-clients',
   paho_c_sub: 'paho.mqtt.c-examples',
   openssl: 'openssl',
+  promtool: 'prometheus',
   script: 'bsdutils',
   faketime: 'faketime',
   unshare: 'util-linux',
