@@ -12,6 +12,7 @@ const packages: Readonly<Record<string, string>> = {
   paho_c_sub: 'paho.mqtt.c-examples',
   openssl: 'openssl',
   promtool: 'prometheus',
+  prometheus: 'prometheus',
   script: 'bsdutils',
   faketime: 'faketime',
   unshare: 'util-linux',
