@@ -79,6 +79,7 @@ const packageImporters: readonly (readonly [name: string, importer: string])[] =
   ['mqemitter-redis', 'sessions/redis/'],
   ['websocket-stream', 'listen/websocket.ts'],
   ['fastify', 'web/'],
+  ['prom-client', 'metrics/'],
   ['@node-rs/argon2', 'auth/argon2id.ts'],
 ]
 

@@ -17,7 +17,7 @@ import {
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
-import { type Connection, createConnection, type Peer } from './connection.js'
+import { type Connection, countClients, createConnection, type Peer } from './connection.js'
 import { createDelivery } from './delivery.js'
 import { createFaultLog } from './fault-log.js'
 import { createForgetting } from './forget-subscriptions.js'
@@ -148,16 +148,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         () => faults.fault('', peer, 'it sent nothing'),
       )
     },
-    ownTopics: createOwnTopics({
-      brokerId: aedes.id,
-      persistence: sessions.persistence,
-      emitHere: sessions.shared?.emitHere ?? ((message) => aedes.mq.emit(message, () => undefined)),
-    }),
-    figures() {
-      const clients = [...open.values()].filter(({ identity }) => identity !== undefined)
-      const subscriptions = clients.reduce((sum, { subscriptions: { size } }) => sum + size, 0)
-      return { clients: clients.length, subscriptions }
-    },
+    ownTopics: createOwnTopics(aedes, sessions),
+    figures: () => countClients(open.values()),
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
     async stop(withinMs) {

@@ -74,3 +74,13 @@ export function createConnection(
   }
   return Object.assign(connection, { outlet: openOutlet(connection) })
 }
+
+/** How many of these are logged in, and how many subscriptions they have. */
+export function countClients(connections: Iterable<Connection>): {
+  readonly clients: number
+  readonly subscriptions: number
+} {
+  const loggedIn = [...connections].filter(({ identity }) => identity !== undefined)
+  const subscriptions = loggedIn.reduce((sum, one) => sum + one.subscriptions.size, 0)
+  return { clients: loggedIn.length, subscriptions }
+}

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { intersectFilters } from '../mqtt/topic.js'
-import type { AedesPersistence } from '../sessions/sessions.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { PublishingAedes } from './aedes-broker.js'
 
 /** Topics below `$SYS` on which this instance says something of itself. */
 export interface OwnTopics {
@@ -10,29 +11,22 @@ export interface OwnTopics {
   publish(topic: string, value: string): void
 }
 
-/** What they work with. */
-export interface OwnTopicsParts {
-  readonly brokerId: string
-  readonly persistence: AedesPersistence
-  /** Emits to the subscribers of this instance, and to no other's. */
-  readonly emitHere: (message: object) => void
-}
-
 const ROOT = '$SYS'
 
 /**
  * Keeps them in memory, apart from other retained messages: they are worth nothing after a restart, every instance
  * has its own, and each write would cost the disk a flush. They come at QoS 0, also to sessions.
  */
-export function createOwnTopics({ brokerId, persistence, emitHere }: OwnTopicsParts): OwnTopics {
+export function createOwnTopics(aedes: PublishingAedes, { persistence, shared }: Sessions): OwnTopics {
   const values = new Map<string, Buffer>()
   let payloadBytes = 0
   let counter = 0
+  const emitHere = shared?.emitHere ?? ((message: object) => aedes.mq.emit(message, () => undefined))
 
   const toPacket = (topic: string, payload: Buffer): object => {
     const fields = { cmd: 'publish', qos: 0, retain: true, dup: false }
     // A number of its own: the others count for messages that come in the order of theirs.
-    return { ...fields, topic, payload, brokerId: `${brokerId}/own`, brokerCounter: counter }
+    return { ...fields, topic, payload, brokerId: `${aedes.id}/own`, brokerCounter: counter }
   }
   const findRetained = persistence.createRetainedStreamCombi.bind(persistence)
   const find = async function* (filters: readonly string[]) {
