@@ -62,11 +62,11 @@ export class PublishingAedes extends Aedes {
     this.#endings.set(packet, atOnce)
   }
 
-  /** Publishes what a client wants published. */
-  begin(packet: PublishPacket, client: Client): Publication {
+  /** Publishes what a client wants published, or, without one, what the server does. */
+  begin(packet: PublishPacket, client: Client | null): Publication {
     if (this.#own === undefined) return this.#beginShared(packet, client)
     const { qos, messageId } = packet
-    const isReceived = qos === 2 && !client.clean && messageId !== undefined
+    const isReceived = qos === 2 && client?.clean === false && messageId !== undefined
     const from = isReceived ? { clientId: client.id, packetIdentifier: messageId } : undefined
     const kept = this.#own.outbox(toMessage(packet), from)
     return {
@@ -78,7 +78,7 @@ export class PublishingAedes extends Aedes {
   }
 
   /** Where the sessions are shared, Aedes stores and delivers in one, and would do both twice. */
-  #beginShared(packet: PublishPacket, client: Client): Publication {
+  #beginShared(packet: PublishPacket, client: Client | null): Publication {
     return {
       store: () =>
         new Promise((resolve, reject) =>

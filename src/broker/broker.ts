@@ -9,7 +9,6 @@ import { isTopicFilter } from '../mqtt/topic.js'
 import type { Sessions } from '../sessions/sessions.js'
 import {
   type AedesOptions,
-  type AuthenticateError,
   type Client,
   hasTooManyLevels,
   type Publication,
@@ -17,6 +16,7 @@ import {
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
+import { type ConnectedClient, connectedClients } from './connected-client.js'
 import { type Connection, countClients, createConnection, type Peer } from './connection.js'
 import { createDelivery } from './delivery.js'
 import { createFaultLog } from './fault-log.js'
@@ -24,11 +24,12 @@ import { createForgetting } from './forget-subscriptions.js'
 import { toInbound } from './inbound-publish.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
-import { createLogin, type Login, LoginCode } from './login.js'
+import { createLogin, LOGIN_REFUSED, type Login, LoginCode, refusal } from './login.js'
 import { meter } from './metering.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
 import { createOwnTopics, type OwnTopics } from './own-topics.js'
+import { publishOwn } from './publish-own.js'
 import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
 import { settle } from './settle.js'
@@ -41,6 +42,10 @@ export interface Broker {
   identities(): readonly Identity[]
   /** How many are logged in, and how many subscriptions they have. */
   figures(): { readonly clients: number; readonly subscriptions: number }
+  /** Those who are logged in, in the order in which they came. */
+  clients(): Iterable<ConnectedClient>
+  /** Publishes a message of the server's own: it is stored, or this rejects. While Redis is away it waits. */
+  publish(topic: string, payload: string, qos: 0 | 1 | 2): Promise<void>
   /** Where the server says something of itself. */
   readonly ownTopics: OwnTopics
   /** Judges everyone who is logged in again, and ends the connections of those who have lost something. */
@@ -67,8 +72,6 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
-
-const LOGIN_REFUSED = 'the login was refused'
 
 /** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
 const REFUSED = 0x80
@@ -149,6 +152,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       )
     },
     ownTopics: createOwnTopics(aedes, sessions),
+    clients: () => connectedClients(open.values()),
+    publish: (topic, payload, qos) => publishOwn(aedes, topic, payload, qos),
     figures: () => countClients(open.values()),
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
@@ -239,8 +244,4 @@ function createAedes(
   }
   const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
-}
-
-function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {
-  return Object.assign(new Error(LOGIN_REFUSED), { returnCode })
 }

@@ -26,6 +26,8 @@ export interface ClientCertificate {
 export interface Connection {
   /** Distinct among all connections of the process. */
   readonly number: number
+  /** When it sent its first bytes, epoch ms. */
+  readonly sinceMs: number
   readonly stream: Duplex
   readonly peer: Peer
   /** Aborted when the connection has closed. */
@@ -61,6 +63,7 @@ export function createConnection(
   stream.once('close', () => closed.abort(CLOSED))
   const connection: Omit<Connection, 'outlet'> = {
     number,
+    sinceMs: Date.now(),
     stream,
     peer,
     signal: closed.signal,
