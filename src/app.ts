@@ -27,7 +27,7 @@ import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
-import type { ApiParts } from './web/device-api.js'
+import type { ApiParts } from './web/api/parts.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
 
@@ -97,8 +97,11 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
         life.started(listener.address, listener.close),
       )
       reload = await startReload(context, { access, broker, listeners, certificates })
-      const api = { authenticator: access.authenticator, store, tally: context.tally, log }
-      serving = { api, broker, sessions }
+      const summary = startSummary(context.tally, log)
+      life.started('summary', summary.stop)
+      const { authenticator } = access
+      const parts = { authenticator, store, broker, statistics: summary.now, alerts: () => [] }
+      serving = { api: { ...parts, tally: context.tally, log }, broker, sessions }
     } finally {
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
@@ -106,8 +109,6 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
       const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
       if (welcome !== undefined) print(welcome)
     }
-    const summary = startSummary(context.tally, log)
-    life.started('summary', summary.stop)
     context.readiness.set('listeners', () => !life.signal.aborted)
     const addresses = listeners.map(({ address }) => address)
     const listening = webAddress === undefined ? addresses : [...addresses, webAddress]

@@ -14,20 +14,20 @@ export interface Downsampled {
 }
 
 /**
- * Sums up a range step by step; other calls of the store come in between. Rejects with a `StoreError`, and with the
- * reason of `signal` once that is aborted.
+ * Sums up a range step by step; other calls of the store come in between. `beforeStep` may throw, which ends it.
+ * Rejects with that, or with a `StoreError`.
  */
 export async function downsample(
   store: Pick<Store, 'historyOf'>,
   { points, ...range }: DownsampleRange,
-  signal: AbortSignal,
+  beforeStep: () => void,
 ): Promise<Downsampled> {
   const { fromMs: originMs } = range
   const bucketMs = Math.max(1, Math.ceil((range.toMs - originMs) / points))
   const buckets: HistoryBucket[] = []
   let fromMs: number | undefined = originMs
   while (fromMs !== undefined && fromMs < range.toMs) {
-    signal.throwIfAborted()
+    beforeStep()
     const step = await store.historyOf({ ...range, fromMs, originMs, bucketMs })
     for (const bucket of step.buckets) {
       const last = buckets.at(-1)
