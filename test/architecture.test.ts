@@ -57,7 +57,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   'welcome.ts': ['auth', 'listen'],
   cli: ['listen', 'sessions', 'auth', 'store', 'config'],
   listen: ['broker', 'metrics', 'config', 'log', 'clock'],
-  web: ['auth', 'store', 'metrics', 'config', 'log'],
+  web: ['broker', 'auth', 'store', 'metrics', 'config', 'log'],
   broker: ['sessions', 'auth', 'mqtt', 'metrics', 'log'],
   sessions: ['store', 'mqtt', 'metrics', 'config', 'log', 'clock'],
   auth: ['store', 'mqtt', 'config', 'log'],
@@ -79,6 +79,7 @@ const packageImporters: readonly (readonly [name: string, importer: string])[] =
   ['mqemitter-redis', 'sessions/redis/'],
   ['websocket-stream', 'listen/websocket.ts'],
   ['fastify', 'web/'],
+  ['@fastify/swagger', 'web/api/api.ts'],
   ['prom-client', 'metrics/'],
   ['@node-rs/argon2', 'auth/argon2id.ts'],
 ]

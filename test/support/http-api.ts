@@ -17,7 +17,13 @@ export interface Answer {
 
 type Fields = Readonly<Record<string, unknown>>
 
-const documents = new WeakMap<Server, Promise<Fields>>()
+/** What a server says of its answers. */
+interface Described {
+  readonly document: Fields
+  readonly ajv: Ajv2020
+}
+
+const described = new WeakMap<Server, Promise<Described>>()
 
 /** Asks the API, and finds the answer to be what the document of the very server says. */
 export async function ask(
@@ -36,9 +42,9 @@ export async function ask(
     ...(body === undefined ? {} : { body }),
   })
   const answer = { status: response.status, body: fields(await response.json()) }
-  const document = documents.get(server) ?? openApi(server)
-  documents.set(server, document)
-  expectDocumented(await document, { method, path, ...answer })
+  const known = described.get(server) ?? describeAnswers(server)
+  described.set(server, known)
+  expectDocumented(await known, { method, path, ...answer })
   return answer
 }
 
@@ -62,12 +68,20 @@ export function fields(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? { ...value } : {}
 }
 
+async function describeAnswers(server: Server): Promise<Described> {
+  const document = await openApi(server)
+  const formats = { 'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/ }
+  const ajv = new Ajv2020({ strict: false, formats })
+  ajv.addSchema(fields(closed(document)), 'document')
+  return { document, ajv }
+}
+
 function addressOf(server: Server): string {
   return `http://127.0.0.1:${server.port('http')}`
 }
 
 function expectDocumented(
-  document: Fields,
+  { document, ajv }: Described,
   { method, path, status, body }: { method: string; path: string } & Answer,
 ): void {
   const plain = path.split('?')[0] ?? ''
@@ -89,11 +103,6 @@ function expectDocumented(
   const pointer = where.map((name) =>
     encodeURIComponent(String(name).replaceAll('~', '~0').replaceAll('/', '~1')),
   )
-  const ajv = new Ajv2020({
-    strict: false,
-    formats: { 'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/ },
-  })
-  ajv.addSchema(fields(closed(document)), 'document')
   const fits = ajv.compile({ $ref: `document#/${pointer.join('/')}` })
   fits(body)
   expect(fits.errors ?? [], `${plain}: ${JSON.stringify(body)}`).toEqual([])

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { folderWithUsers } from '../support/config-folder.js'
-import { administrator, ask, basic } from '../support/http-api.js'
+import { ask, basic } from '../support/http-api.js'
 import { mariadbAt } from '../support/mariadb.js'
 import { type Server, startServer } from '../support/server.js'
 import { connectTo } from '../support/server-clients.js'
 
 const HOUR_MS = 3_600_000
+
+/** A device that is registered with it keeps it as its uuid. */
+const KITCHEN = '5a1f6e0c-3a0b-4b52-9d5e-0c8f6b7f2a11'
 
 /** Not so long ago that it would be pruned. */
 const startMs = Math.floor(Date.now() / HOUR_MS - 48) * HOUR_MS
@@ -23,21 +26,21 @@ async function databaseOf(kind: 'MariaDB' | 'SQLite'): Promise<Readonly<Record<s
   return { DATABASE_URL: mariadb.url(name), UNKNOWN_DEVICES: 'register' }
 }
 
-/** A server whose device `kitchen` has reported these values, one a minute. */
+/** A server whose device `KITCHEN` has reported these values, one a minute. */
 async function serverWith(kind: 'MariaDB' | 'SQLite', values: readonly number[]): Promise<Server> {
-  const acl = 'user ann\ntopic read devices/other/data\nuser bob\ntopic read devices/kitchen/data\n'
+  const acl = `user ann\ntopic read devices/other/data\nuser bob\ntopic read devices/${KITCHEN}/data\n`
   const folder = await folderWithUsers({ ann: 'ann', bob: 'bob' }, acl)
   const server = await startServer({ HTTP_PORT: '0', ...(await databaseOf(kind)) }, folder)
   const client = await connectTo(server)
   for (const [minute, value] of values.entries()) {
     const timestamp = iso(startMs + minute * 60_000)
     const payload = JSON.stringify({ sensors: [{ sensor_name: 'temperature', value, timestamp }] })
-    await client.publishAsync('devices/kitchen/data', payload, { qos: 1 })
+    await client.publishAsync(`devices/${KITCHEN}/data`, payload, { qos: 1 })
   }
   return server
 }
 
-const PATH = '/api/devices/kitchen/sensors/temperature/history'
+const PATH = `/api/devices/${KITCHEN}/sensors/temperature/history`
 
 describe.each(['MariaDB', 'SQLite'] as const)(
   'GET /api/devices/NAME/sensors/SENSOR/history on %s',
@@ -49,7 +52,7 @@ describe.each(['MariaDB', 'SQLite'] as const)(
       expect([status, body]).toEqual([
         200,
         {
-          device: 'kitchen',
+          device: KITCHEN,
           sensor: 'temperature',
           from: iso(startMs),
           to: iso(startMs + 6 * 60_000),
@@ -76,12 +79,9 @@ describe('GET /api/devices/NAME/sensors/SENSOR/history', () => {
     const server = await serverWith('SQLite', [1])
     expect((await ask(server, PATH, basic('bob', 'bob'))).status).toBe(200)
     expect((await ask(server, PATH, basic('ann', 'ann'))).status).toBe(403)
-    expect((await ask(server, PATH.replace('kitchen', 'nobody'), basic('ann', 'ann'))).status).toBe(403)
-    expect((await ask(server, PATH.replace('kitchen', 'other'), basic('ann', 'ann'))).status).toBe(404)
+    expect((await ask(server, PATH.replace(KITCHEN, 'nobody'), basic('ann', 'ann'))).status).toBe(403)
+    expect((await ask(server, PATH.replace(KITCHEN, 'other'), basic('ann', 'ann'))).status).toBe(404)
     expect((await ask(server, PATH, '')).status).toBe(401)
-    const many = Array.from({ length: 200 }, () => ask(server, `${PATH}?points=1000`, administrator))
-    const statuses = new Set((await Promise.all(many)).map(({ status }) => status))
-    expect([...statuses].filter((status) => status !== 503)).toEqual([200])
   })
 
   it('answers 400 to a range or a number of points that is wrong, and says what is expected', async () => {

@@ -11,8 +11,8 @@ import { sharedSchemas } from './schemas.js'
 import { serveServer } from './server-routes.js'
 import { createTurnstile } from './turnstile.js'
 
-/** Queries that may take long: one at a time leaves the database to the messages. */
-const QUERIES_AT_ONCE = 1
+/** Queries that may take long: so many leave the database to the messages. */
+const QUERIES_AT_ONCE = 2
 const MAX_WAITING_QUERIES = 50
 
 /**
