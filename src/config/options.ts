@@ -27,8 +27,8 @@ export const options = {
     descriptionZh: '可通过 WebSocket 连接的网站，如 `https://a.example, https://b.example`；留空为全部',
   }),
   HTTP_PORT: port(8080, {
-    description: '`/healthz`, `/readyz`, `/metrics` and `/api/devices/NAME`',
-    descriptionZh: '`/healthz`、`/readyz`、`/metrics` 与 `/api/devices/NAME`',
+    description: '`/healthz`, `/readyz`, `/metrics` and the API',
+    descriptionZh: '`/healthz`、`/readyz`、`/metrics` 与 API',
   }),
   BIND_ADDRESS: text('0.0.0.0', {
     accepts: (value) => isIP(value) !== 0,
