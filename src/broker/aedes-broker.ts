@@ -17,6 +17,12 @@ export interface Publication {
   readonly isRepeatable: boolean
 }
 
+/** How a message of the server's own is published. */
+export interface PublishOptions {
+  readonly qos: 0 | 1 | 2
+  readonly retain?: boolean
+}
+
 /** Aedes's emitter, as `mqemitter` has it. */
 interface Emitter {
   emit(packet: object, delivered: () => void): void

@@ -13,6 +13,7 @@ import {
   hasTooManyLevels,
   type Publication,
   PublishingAedes,
+  type PublishOptions,
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
@@ -44,8 +45,8 @@ export interface Broker {
   figures(): { readonly clients: number; readonly subscriptions: number }
   /** Those who are logged in, in the order in which they came. */
   clients(): Iterable<ConnectedClient>
-  /** Publishes a message of the server's own: it is stored, or this rejects. While Redis is away it waits. */
-  publish(topic: string, payload: string, qos: 0 | 1 | 2): Promise<void>
+  /** Publishes what the server itself has to say, as `publishOwn` does. */
+  publish(topic: string, payload: string, options: PublishOptions): Promise<void>
   /** Where the server says something of itself. */
   readonly ownTopics: OwnTopics
   /** Judges everyone who is logged in again, and ends the connections of those who have lost something. */
@@ -153,7 +154,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     ownTopics: createOwnTopics(aedes, sessions),
     clients: () => connectedClients(open.values()),
-    publish: (topic, payload, qos) => publishOwn(aedes, topic, payload, qos),
+    publish: (topic, payload, how) => publishOwn(aedes, topic, payload, how),
     figures: () => countClients(open.values()),
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),

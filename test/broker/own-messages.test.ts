@@ -32,7 +32,7 @@ describe.each(['on disk', 'in Redis'] as const)("A message of the server's own, 
     const subscriber = await connectRaw(port, { clientId: 'here' })
     subscriber.send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'a/#', qos: 1 }] })
     await subscriber.count('suback', 1)
-    for (const payload of ['1', '2', '3']) await broker.publish('a/b', payload, 1)
+    for (const payload of ['1', '2', '3']) await broker.publish('a/b', payload, { qos: 1 })
     await subscriber.count('publish', 3)
     const received = subscriber.received.flatMap((packet) =>
       packet.cmd === 'publish' ? [`${packet.topic} ${packet.payload} ${packet.qos} ${packet.retain}`] : [],
@@ -45,7 +45,7 @@ describe.each(['on disk', 'in Redis'] as const)("A message of the server's own, 
     const away = await logIn(broker, { clientId: 'away', clean: false })
     await away.subscribeAsync('a/b', { qos: 1 })
     await away.endAsync()
-    await broker.broker.publish('a/b', 'kept', 1)
+    await broker.broker.publish('a/b', 'kept', { qos: 1 })
     const back = await connectRaw(broker.port, { clientId: 'away', clean: false })
     await back.count('publish', 1)
     expect(back.received.find(({ cmd }) => cmd === 'publish')).toMatchObject({ topic: 'a/b', qos: 1 })

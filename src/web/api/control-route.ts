@@ -39,7 +39,7 @@ export function serveControl(app: FastifyInstance, guard: Guard): void {
     '/api/devices/:name/control',
     { schema: SCHEMA, bodyLimit: MAX_BODY_BYTES },
     guard<{ Params: { name: string }; Body: { command: object } }>(
-      async ({ store, broker }, { identity }, { params, body }, reply) => {
+      async ({ store, broker, log }, { identity }, { params, body }, reply) => {
         const { uuid } = await findPermitted(store, identity, params.name, 'write control')
         if (/[+#\0]/.test(uuid)) throw new RequestError(400, `${uuid} cannot stand in a topic`)
         const payload = JSON.stringify(body.command)
@@ -51,7 +51,11 @@ export function serveControl(app: FastifyInstance, guard: Guard): void {
           new RequestError(503, 'the command is not published yet; whether it will be is not known')
         const deadline = startDeadline(PUBLISH_WITHIN_MS, late)
         try {
-          await deadline.limit(broker.publish(topic, payload, 1))
+          const published = broker.publish(topic, payload, { qos: 1 }).catch((error: unknown) => {
+            log.warn({ topic, error: String(error) }, 'a command could not be kept')
+            throw new RequestError(503, 'the command could not be kept; those who are connected may have it')
+          })
+          await deadline.limit(published)
         } finally {
           deadline.clear()
         }
