@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type AddedDevice, addDevice } from '../support/command.js'
 import { folderWithUsers } from '../support/config-folder.js'
 import { administrator, ask, at, basic, fields, openApi } from '../support/http-api.js'
+import { startRedis } from '../support/redis.js'
 import { type Server, startServer } from '../support/server.js'
 import { comingTo, connectTo, messages } from '../support/server-clients.js'
 
@@ -153,6 +154,18 @@ describe('POST /api/devices/NAME/control', () => {
     const headers = { authorization: administrator, 'content-type': 'text/plain' }
     const form = await fetch(address, { method: 'POST', headers, body: '{"command":{}}' })
     expect(form.status).toBe(415)
+  })
+})
+
+describe('POST /api/devices/NAME/control, while Redis is away', () => {
+  it('answers 503', async () => {
+    const redis = await startRedis()
+    const server = await serverFor([], { REDIS_URL: redis.url })
+    const [device] = await addDevices(server, 1)
+    const path = `/api/devices/${device?.uuid}/control`
+    expect((await ask(server, path, administrator, '{"command":{}}')).status).toBe(202)
+    await redis.kill()
+    expect((await ask(server, path, administrator, '{"command":{}}')).status).toBe(503)
   })
 })
 
