@@ -23,7 +23,7 @@ import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
 import { createReload, type Reload } from './reload.js'
-import { type ServiceManager, startServiceNotices } from './service-manager.js'
+import { type ServiceManager, tellManager } from './service-manager.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
@@ -116,7 +116,7 @@ export function createApp(settings: Settings, log: Logger, { print, manager }: S
     const listening = webAddress === undefined ? addresses : [...addresses, webAddress]
     const sessions = describeSessions(sessionsPlace(settings))
     log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
-    if (manager !== undefined) startNotices(context, manager)
+    if (manager !== undefined) tellManager(context, manager)
   }
 
   return { start, reload: async () => reload?.now(), stop: life.stop }
@@ -133,15 +133,6 @@ async function readRules(settings: Settings): Promise<void> {
   const { passwordPath, aclPath } = accessPaths(settings)
   await readPasswordFile(passwordPath)
   await readAclFile(aclPath)
-}
-
-function startNotices({ readiness, life, log }: Context, manager: ServiceManager): void {
-  const look = async () => {
-    const { listeners, ...parts } = await readiness.report()
-    const away = Object.entries(parts).flatMap(([name, isWorking]) => (isWorking ? [] : [name]))
-    return { isServing: listeners, status: away.length === 0 ? 'ready' : `without ${away.join(' and ')}` }
-  }
-  life.started('notices to systemd', startServiceNotices(manager, look, log).stop)
 }
 
 function startWatch({ life, log }: Context, devices: DeviceDirectory, broker: Broker): void {

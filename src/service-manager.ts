@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import type { Context } from './context.js'
 import type { Logger } from './log/logger.js'
 
 /** systemd, where it has started this process and wants to be told of it (sd_notify(3)). */
@@ -74,4 +75,14 @@ export function startServiceNotices(
       await underWay
     },
   }
+}
+
+/** The same of this server, until it stops. */
+export function tellManager({ readiness, life, log }: Context, manager: ServiceManager): void {
+  const look = async (): Promise<ServiceState> => {
+    const { listeners, ...parts } = await readiness.report()
+    const away = Object.entries(parts).flatMap(([name, isWorking]) => (isWorking ? [] : [name]))
+    return { isServing: listeners, status: away.length === 0 ? 'ready' : `without ${away.join(' and ')}` }
+  }
+  life.started('notices to systemd', startServiceNotices(manager, look, log).stop)
 }
