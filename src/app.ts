@@ -1,9 +1,11 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { readAclFile } from './auth/acl-file.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
+import { startServerStatus } from './broker/server-status.js'
 import { startSystemTopics } from './broker/system-topics.js'
 import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
@@ -109,6 +111,7 @@ export function createApp(settings: Settings, log: Logger, { print, manager }: S
       const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
       if (welcome !== undefined) print(welcome)
     }
+    if (serving !== undefined) await startServerTopics(context, serving)
     const summary = startSummary(context.tally, log)
     life.started('summary', summary.stop)
     context.readiness.set('listeners', () => !life.signal.aborted)
@@ -197,6 +200,19 @@ async function serveWeb(
   return web.address
 }
 
+/** What the server says of itself over MQTT. */
+async function startServerTopics(
+  { settings, tally, log, life }: Context,
+  { broker, sessions }: Serving,
+): Promise<void> {
+  const intervalSeconds = settings.SYS_INTERVAL_S
+  const topics = startSystemTopics({ broker, sessions, tally, version, intervalSeconds })
+  life.started('system topics', topics.stop)
+  const instance = settings.INSTANCE_NAME ?? hostname().replace(/[^\w.-]/g, '-')
+  const status = await startServerStatus({ broker, shared: sessions.shared, version, instance, log })
+  life.started('server status', status.stop)
+}
+
 async function openBroker(
   { settings, log, tally, life, readiness }: Context,
   parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
@@ -224,10 +240,5 @@ async function openBroker(
     clearTimeout(timer)
   }
   life.started('broker', stop, FINISH_WITHIN_MS + 500)
-  const topics = startSystemTopics({
-    ...{ broker, sessions, tally, version },
-    intervalSeconds: settings.SYS_INTERVAL_S,
-  })
-  life.started('system topics', topics.stop)
   return { broker, sessions }
 }

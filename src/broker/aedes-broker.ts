@@ -17,6 +17,12 @@ export interface Publication {
   readonly isRepeatable: boolean
 }
 
+/** How a message of the server's own is published. */
+export interface PublishOptions {
+  readonly qos: 0 | 1 | 2
+  readonly retain?: boolean
+}
+
 /** Aedes's emitter, as `mqemitter` has it. */
 interface Emitter {
   emit(packet: object, delivered: () => void): void
@@ -110,6 +116,14 @@ export class PublishingAedes extends Aedes {
     const stored = kept.store()
     if (stored === undefined) deliver()
     else void stored.then(deliver, deliver) // nobody waits for its acknowledgement; the failure is in the log
+  }
+
+  /** Publishes a message of the server's own; resolves when it is kept for those who are to have it. */
+  publishOwn(topic: string, payload: string, { qos, retain = false }: PublishOptions): Promise<void> {
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false } as const
+    return new Promise((resolve, reject) =>
+      this.publish(packet, (error: unknown) => (error == null ? resolve() : reject(error))),
+    )
   }
 
   #publishShared(packet: PublishPacket, client: unknown, done: (error?: unknown) => void): void {

@@ -14,6 +14,7 @@ import {
   hasTooManyLevels,
   type Publication,
   PublishingAedes,
+  type PublishOptions,
 } from './aedes-broker.js'
 import { createArrivals } from './arrivals.js'
 import { createClientIds } from './client-ids.js'
@@ -41,6 +42,8 @@ export interface Broker {
   identities(): readonly Identity[]
   /** How many are logged in, and how many subscriptions they have. */
   figures(): { readonly clients: number; readonly subscriptions: number }
+  /** Publishes what the server itself has to say; resolves when it is kept for those who are to have it. */
+  publish(topic: string, payload: string, options: PublishOptions): Promise<void>
   /** Where the server says something of itself. */
   readonly ownTopics: OwnTopics
   /** Judges everyone who is logged in again, and ends the connections of those who have lost something. */
@@ -148,6 +151,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         () => faults.fault('', peer, 'it sent nothing'),
       )
     },
+    publish: (topic, payload, how) => aedes.publishOwn(topic, payload, how),
     ownTopics: createOwnTopics(aedes, sessions),
     figures: () => countClients(open.values()),
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),

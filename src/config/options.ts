@@ -205,6 +205,14 @@ export const options = {
     description: 'The longest keep alive taken; a longer or absent one is refused when this is below 65535',
     descriptionZh: '允许的最长 keep alive；设为小于 65535 时，更长或未设者被拒绝',
   }),
+  INSTANCE_NAME: text(undefined, {
+    accepts: (value) => /^[\w.-]{1,64}$/.test(value),
+    expected: 'up to 64 letters, digits, dots, hyphens and underscores',
+    defaultText: "the machine's name",
+    defaultTextZh: '主机名',
+    description: 'What this server calls itself in `system/server/status`; of several instances each its own',
+    descriptionZh: '本服务器在 `system/server/status` 中的名称；多实例时各不相同',
+  }),
   SYS_INTERVAL_S: integer(10, 0, 86_400, {
     description: 'Seconds between updates of the topics below `$SYS/broker`; `0`: there are none',
     descriptionZh: '`$SYS/broker` 下各主题的更新间隔（秒）；`0` 为不发布',
