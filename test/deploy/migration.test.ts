@@ -43,6 +43,8 @@ async function prepare() {
   for (const name of ['bin', 'damselfly']) await mkdir(join(folder, name))
   const programs = {
     systemctl: systemctl(folder, installation),
+    // There is no such user here.
+    runuser: '#!/bin/sh\ntest "$1 $2 $3" = "-u damselfly --" && shift 3 && exec "$@"\n',
     damselfly: `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`,
   }
   for (const [name, text] of Object.entries(programs)) await writeFile(join(bin, name), text, { mode: 0o755 })
