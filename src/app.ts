@@ -25,6 +25,7 @@ import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
 import { createReload, type Reload } from './reload.js'
+import { type ServiceManager, tellManager } from './service-manager.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
@@ -49,12 +50,14 @@ const FINISH_WITHIN_MS = 5000
 /** After this much of that time the spool is quicker than the database. */
 const HURRY_AFTER_MS = 2000
 
-/**
- * `print` shows text to whoever started the process; the log is for what goes on afterwards.
- *
- * @throws ConfigError for settings that contradict each other.
- */
-export function createApp(settings: Settings, log: Logger, print: (text: string) => void): App {
+/** Who started the process. The log is for what goes on afterwards. */
+export interface Starter {
+  readonly print: (text: string) => void
+  readonly manager: ServiceManager | undefined
+}
+
+/** @throws ConfigError for settings that contradict each other. */
+export function createApp(settings: Settings, log: Logger, { print, manager }: Starter): App {
   const life = createLifecycle(log)
   const database = databaseAddress(settings)
   const context: Context = {
@@ -117,6 +120,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     const listening = webAddress === undefined ? addresses : [...addresses, webAddress]
     const sessions = describeSessions(sessionsPlace(settings))
     log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
+    if (manager !== undefined) tellManager(context, manager)
   }
 
   return { start, reload: async () => reload?.now(), stop: life.stop }

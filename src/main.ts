@@ -4,6 +4,7 @@ import { runCli } from './cli/run-cli.js'
 import { ConfigError } from './config/config-error.js'
 import { loadSettings } from './config/load.js'
 import type { Settings } from './config/options.js'
+import { serviceManager } from './service-manager.js'
 import { StoreError } from './store/store-error.js'
 
 const readSettings = (): Settings => loadSettings(process.env, process.cwd())
@@ -21,7 +22,10 @@ async function serve(): Promise<number> {
   const { createApp } = await import('./app.js')
   const log = createLogger(settings)
   const wasOnTerminal = isatty(1)
-  const app = createApp(settings, log, (text) => process.stdout.write(text))
+  const app = createApp(settings, log, {
+    print: (text) => process.stdout.write(text),
+    manager: serviceManager(process.env, process.pid),
+  })
   let stopped: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
     if (stopped !== undefined) {

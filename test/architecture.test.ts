@@ -20,6 +20,7 @@ const order = [
     'app.ts',
     'reload.ts',
     'storage.ts',
+    'service-manager.ts',
     'context.ts',
     'lifecycle.ts',
     'welcome.ts',
@@ -35,13 +36,14 @@ const order = [
 
 /** Which area (a folder of src, or a file beside them) imports from which. */
 const areaImports: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['app.ts', 'cli', 'store', 'config', 'log'],
+  'main.ts': ['app.ts', 'service-manager.ts', 'cli', 'store', 'config', 'log'],
   'app.ts': [
     ...[
       'reload.ts',
       'storage.ts',
       'context.ts',
       'lifecycle.ts',
+      'service-manager.ts',
       'welcome.ts',
       'listen',
       'web',
@@ -54,6 +56,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   'context.ts': ['lifecycle.ts', 'web', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
+  'service-manager.ts': ['context.ts', 'log'],
   'welcome.ts': ['auth', 'listen'],
   cli: ['listen', 'sessions', 'auth', 'store', 'config'],
   listen: ['broker', 'metrics', 'config', 'log', 'clock'],
