@@ -1,17 +1,13 @@
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { readAclFile } from './auth/acl-file.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
-import { startServerStatus } from './broker/server-status.js'
-import { startSystemTopics } from './broker/system-topics.js'
 import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
 import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-settings.js'
-import { version } from './config/version.js'
 import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
@@ -19,18 +15,18 @@ import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
-import { listenOnAll } from './listen/listen-on-all.js'
+import { listenOnAll, usesTls } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
+import { type Serving, serveWeb, startServerTopics } from './outward.js'
 import { createReload, type Reload } from './reload.js'
 import { type ServiceManager, tellManager } from './service-manager.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
-import type { ApiParts } from './web/api/parts.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
 
@@ -76,10 +72,7 @@ export function createApp(settings: Settings, log: Logger, { print, manager }: S
     let serving: Serving | undefined
     const webAddress = await serveWeb(context, () => serving)
     await readRules(settings) // broken ones are told before the wait for the database
-    const certificates = await ensureCertificates(settings.CERTS_DIR, {
-      clients: clientCertificates(settings),
-    })
-    for (const warning of certificates.warnings) log.warn(warning)
+    const certificates = await prepareCertificates(context)
     const spool = await openSpoolFile(context)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
@@ -111,7 +104,12 @@ export function createApp(settings: Settings, log: Logger, { print, manager }: S
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
       const registersDevices = unknownDevices(context) === 'register'
-      const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
+      const welcome = welcomeText({
+        administrator,
+        listeners,
+        caPath: certificates?.caPath,
+        registersDevices,
+      })
       if (welcome !== undefined) print(welcome)
     }
     if (serving !== undefined) await startServerTopics(context, serving)
@@ -133,6 +131,15 @@ function warnOfUnsetClock(log: Logger): void {
   )
 }
 
+async function prepareCertificates({ settings, log }: Context): Promise<Certificates | undefined> {
+  if (!usesTls(settings)) return undefined
+  const certificates = await ensureCertificates(settings.CERTS_DIR, {
+    clients: clientCertificates(settings),
+  })
+  for (const warning of certificates.warnings) log.warn(warning)
+  return certificates
+}
+
 async function readRules(settings: Settings): Promise<void> {
   const { passwordPath, aclPath } = accessPaths(settings)
   await readPasswordFile(passwordPath)
@@ -149,7 +156,7 @@ interface Reloadable {
   readonly access: AccessControl
   readonly broker: Broker
   readonly listeners: readonly Listener[]
-  readonly certificates: Certificates
+  readonly certificates: Certificates | undefined
 }
 
 async function startReload({ settings, log, life }: Context, parts: Reloadable): Promise<Reload> {
@@ -160,58 +167,12 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
     log,
   })
   const { passwordPath, aclPath } = accessPaths(settings)
-  const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
-  const watch = reload.watch([passwordPath, aclPath, ...files])
+  const files = parts.certificates && CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
+  const watch = reload.watch([passwordPath, aclPath, ...(files ?? [])])
   life.started('watch on files', watch.stop)
   // While a start waits for Redis, say, the files may have changed, and a SIGHUP may have come.
   await watch.caughtUp
   return reload
-}
-
-/** What is there once the server is up. */
-interface Serving {
-  readonly api: ApiParts
-  readonly broker: Broker
-  readonly sessions: Sessions
-}
-
-async function serveWeb(
-  { settings, life, readiness, tally }: Context,
-  serving: () => Serving | undefined,
-): Promise<string | undefined> {
-  if (settings.HTTP_PORT === 'off') return undefined
-  const { startWeb } = await import('./web/web.js') // loads only where it is used
-  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, {
-    readiness,
-    api: () => serving()?.api,
-    metrics: async () => {
-      const { createExposition } = await import('./metrics/exposition.js')
-      return createExposition({
-        ...{ tally, version },
-        broker: () => serving()?.broker.figures(),
-        sessions: async () => {
-          const sessions = serving()?.sessions
-          return (await sessions?.isReady()) === true ? await sessions?.figures() : undefined
-        },
-        readiness: async () => ({ ...(await readiness.report()) }),
-      })
-    },
-  })
-  life.started('web', web.stop)
-  return web.address
-}
-
-/** What the server says of itself over MQTT. */
-async function startServerTopics(
-  { settings, tally, log, life }: Context,
-  { broker, sessions }: Serving,
-): Promise<void> {
-  const intervalSeconds = settings.SYS_INTERVAL_S
-  const topics = startSystemTopics({ broker, sessions, tally, version, intervalSeconds })
-  life.started('system topics', topics.stop)
-  const instance = settings.INSTANCE_NAME ?? hostname().replace(/[^\w.-]/g, '-')
-  const status = await startServerStatus({ broker, shared: sessions.shared, version, instance, log })
-  life.started('server status', status.stop)
 }
 
 async function openBroker(

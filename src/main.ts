@@ -20,7 +20,7 @@ async function serve(): Promise<number> {
   const settings = readSettings()
   const { createLogger } = await import('./log/logger.js')
   const { createApp } = await import('./app.js')
-  const log = createLogger(settings)
+  const log = await createLogger(settings)
   const wasOnTerminal = isatty(1)
   const app = createApp(settings, log, {
     print: (text) => process.stdout.write(text),

@@ -20,6 +20,7 @@ const order = [
     'app.ts',
     'reload.ts',
     'storage.ts',
+    'outward.ts',
     'service-manager.ts',
     'context.ts',
     'lifecycle.ts',
@@ -41,6 +42,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
     ...[
       'reload.ts',
       'storage.ts',
+      'outward.ts',
       'context.ts',
       'lifecycle.ts',
       'service-manager.ts',
@@ -53,6 +55,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
     ...['auth', 'ingest', 'store', 'metrics', 'config', 'log', 'clock'],
   ],
   'storage.ts': ['context.ts', 'ingest', 'presence', 'store'],
+  'outward.ts': ['context.ts', 'web', 'broker', 'sessions', 'metrics', 'config'],
   'context.ts': ['lifecycle.ts', 'web', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],

@@ -22,6 +22,15 @@ export interface ClientCertificate {
   readonly serialNumber: string
 }
 
+/** Publishes of one connection that have not had their answer. */
+export interface Pending {
+  publishes: number
+  /** What they take in memory. */
+  bytes: number
+  /** Whether the inlet is held for them. */
+  isHeld: boolean
+}
+
 /** What the broker knows of one connection beside what Aedes keeps. */
 export interface Connection {
   /** Distinct among all connections of the process. */
@@ -44,8 +53,8 @@ export interface Connection {
   identity: Identity | undefined
   /** When its last message went to ingest, epoch ms; 0: none yet. */
   lastMessageAtMs: number
-  /** Whether the inlet is held because too many messages of this client are on their way. */
-  isFull: boolean
+  /** What its publishes take that are on their way. */
+  readonly pending: Pending
 }
 
 /** Given as the reason, because the default is an error whose stack costs 0.1 ms. */
@@ -73,7 +82,7 @@ export function createConnection(
     subscriptions: new Map(),
     identity: undefined,
     lastMessageAtMs: 0,
-    isFull: false,
+    pending: { publishes: 0, bytes: 0, isHeld: false },
   }
   return Object.assign(connection, { outlet: openOutlet(connection) })
 }

@@ -55,7 +55,9 @@ function decodeStatus(message: JsonObject): Decoded {
   const deviceStatus = column('status', 'bad-status-text', (text) => isPrintable(text, 20))
   const ipAddress = column('ip_address', 'bad-ip-address', (text) => isIP(text) !== 0 && text.length <= 45)
   const firmwareVersion = column('firmware_version', 'bad-firmware-version', (text) => isPrintable(text, 20))
-  const saysOffline = /^offline$/i.test(String(message['status'])) || message['online'] === false
+  const { status: said } = message
+  // Not by `String`, which throws for an object that has a member `toString`.
+  const saysOffline = (typeof said === 'string' && /^offline$/i.test(said)) || message['online'] === false
   return {
     report: {
       readings: [],

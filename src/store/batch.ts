@@ -6,6 +6,8 @@ export interface Batch {
   readonly devices: readonly DeviceChange[]
   readonly sensors: readonly SensorChange[]
   readonly history: readonly HistoryRow[]
+  /** Whether something newer may be stored, or on its way there, whatever the times of the readings say. */
+  readonly mayBeLate?: boolean
 }
 
 /** What becomes of one `device_main` row; an absent field leaves its column alone. */

@@ -105,7 +105,7 @@ describe('Sessions of several instances', () => {
     expect(await messages(comingTo(server, ann), 3)).toEqual(['1', '2', '3'])
   })
 
-  it('end when their clients stay away for longer than SESSION_EXPIRY_S, and not while they are connected', async () => {
+  it('[MQTT-4.1.0-2] end when their clients stay away for longer than SESSION_EXPIRY_S, and not while they are connected', async () => {
     const { url: REDIS_URL } = await startRedis()
     const settings = { REDIS_URL, SESSION_EXPIRY_S: '1' }
     const [one, two] = [await startServer(settings), await startServer(settings)]

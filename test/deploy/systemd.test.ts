@@ -106,7 +106,7 @@ it('a server that does not serve says so, and not that it is well; a database th
   const manager = serviceManager(environment, process.pid)
   if (manager === undefined) throw new Error('no manager')
   let state: ServiceState = { isServing: true, status: 'without store' }
-  const log = createLogger({ LOG_LEVEL: 'silent', LOG_FORMAT: 'json' })
+  const log = await createLogger({ LOG_LEVEL: 'silent', LOG_FORMAT: 'json' })
   const notices = startServiceNotices(manager, async () => state, log)
   onTestFinished(notices.stop)
   await received.line(/^WATCHDOG=1$/)

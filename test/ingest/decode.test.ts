@@ -146,6 +146,11 @@ describe('a status message', () => {
     ['offline by a flag', '{"online":false}', 'status={"online":false} offline'],
     ['a number for a status', '{"status":1}', 'status={"status":1}'],
     [
+      'a status whose members hide what objects have',
+      '{"status":{"toString":1}}',
+      'status={"status":{"toString":1}}',
+    ],
+    [
       'a status text too long',
       `{"status":"${'s'.repeat(21)}"}`,
       `status={"status":"${'s'.repeat(21)}"} -bad-status-text:status`,

@@ -67,7 +67,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
   const subscriptions = createRedisSubscriptions({
     redis,
     emitter,
-    read: (id) => persistence.subscriptionsByClient({ id }),
+    read: (id) => persistence.storedSubscriptions({ id }),
   })
   const queues = createRedisQueues({
     redis,
@@ -87,6 +87,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       tally: options.tally,
       log,
     }),
+    beginSession: clientIds.begin,
     endSession: expiry.end,
     caughtUp: catchUp.caughtUp,
     hasLeft: () => emitter.hasLeft,
