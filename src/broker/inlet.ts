@@ -16,7 +16,7 @@ export interface Inlet {
   settled(): void
   /** Lets the broker read on, although a message that it has read is not done with. */
   readAhead(): void
-  /** How much was read last, when it is asked for first; 0 after that. All of it is kept while any part of it is. */
+  /** How much was read last, which is kept while any part of it is; 0 when it was asked for since. */
   takeReadBytes(): number
   /** Ends the connection when no whole packet comes for so long; 0: never. A held connection is not judged. */
   setSilenceLimit(limitMs: number): void
@@ -137,7 +137,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     }
     if (fault !== undefined) end = () => fail(fault)
     silence?.refresh()
-    readBytes = packets.length
+    readBytes = Math.max(packets.length, chunk.length)
     return packets
   }
   stream.once('close', () => clearTimeout(silence))

@@ -96,39 +96,20 @@ export function createPublishing(parts: PublishingParts): Publishing {
       if (publish.packetIdentifier !== undefined) parts.tally.acknowledgementSeconds.observe(0)
       return
     }
-    const leave = readLimit.enter(connection)
+    const passage = readLimit.enter(connection)
     forwarding.forward(connection, {
       ...{ publication, stored, isAwaited: publish.packetIdentifier !== undefined },
       endsWithConnection: true,
       settled(isDone) {
         decided(isDone ? 'delivered' : 'failed')
-        leave()
+        passage.end()
       },
     })
-    readLimit.check(connection)
-  }
-
-  /** A fault of ours, met in what a client sends, ends its connection unacknowledged, and not the process. */
-  const ingest = (
-    { inlet }: Connection,
-    publish: InboundPublish,
-    settled: () => void,
-    failed: () => void,
-  ): boolean => {
-    const { clientId, topic, payload, qos } = publish
-    try {
-      return parts.ingest.handle({ topic, payload, qos, hold: (isHeld) => inlet.hold(isHeld) }, settled)
-    } catch (error) {
-      const from = { client: clientId.slice(0, MAX_LOGGED_NAME), topic: topic.slice(0, MAX_LOGGED_TOPIC) }
-      const what = error instanceof Error ? error.stack : String(error)
-      parts.log.error({ ...from, error: what }, 'a message could not be handled; its connection is closed')
-      failed()
-      return true
-    }
+    passage.wait()
   }
 
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
-    const { turns, deliveries } = connection
+    const { inlet, turns, deliveries } = connection
     const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
     const { isAllowed, rule } = access.mayPublish(publish.topic)
     if (isAllowed && isAlone(connection, publish) && unrouted.has(publish.topic)) {
@@ -136,23 +117,25 @@ export function createPublishing(parts: PublishingParts): Publishing {
       return
     }
     const turn = turns.take()
-    const leave = readLimit.enter(connection)
+    const passage = readLimit.enter(connection)
     const arrivedMs = performance.now()
     const end = (verdict: Verdict): void => {
       decided(verdict)
       if (verdict === 'delivered' && publish.packetIdentifier !== undefined) {
         parts.tally.acknowledgementSeconds.observe((performance.now() - arrivedMs) / 1000)
       }
-      leave()
+      passage.end()
     }
     // Also for a repeated one, which Aedes answers without publishing it.
     const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
     if (!isAllowed) {
       logDenied(publish, user, rule)
       drop()
+      passage.wait()
       return
     }
-    const { topic, qos, isClean, packetIdentifier, received } = publish
+    const { topic, payload, qos, isClean, packetIdentifier, received } = publish
+    const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
     let outcome: Verdict | undefined
     const forward = (settled: () => void): void =>
       turn.end(() =>
@@ -166,10 +149,8 @@ export function createPublishing(parts: PublishingParts): Publishing {
           },
         }),
       )
-    const failed = (): void => turn.end(() => end('failed'))
     const store = (settled: () => void): void => {
-      const isTaken = ingest(connection, publish, () => forward(settled), failed)
-      if (!isTaken) {
+      if (!parts.ingest.handle(message, () => forward(settled))) {
         unrouted.add(topic)
         forward(settled)
       }
@@ -178,7 +159,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
     if (received === undefined) store(proceed)
     else receivedOnce.receive(received, store, proceed)
-    readLimit.check(connection)
+    passage.wait()
   }
 
   return { handle, idle: forwarding.idle, stop: forwarding.stop }

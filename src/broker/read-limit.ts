@@ -2,10 +2,16 @@ import type { Connection } from './connection.js'
 
 /** Holds the reads of clients of which too much is on its way. */
 export interface ReadLimit {
-  /** A publish has come; returns what is to be called, once, when it has had its answer. */
-  enter(connection: Connection): () => void
-  /** Called behind each, when it is known whether it has had its answer at once. */
-  check(connection: Connection): void
+  /** A publish has come. */
+  enter(connection: Connection): Passage
+}
+
+/** One publish on its way. */
+export interface Passage {
+  /** Called once, when it has had its answer. */
+  end(): void
+  /** Called when everything was begun that can be begun at once, whether or not it has ended by then. */
+  wait(): void
 }
 
 /** More than any device sends before it waits for an answer. */
@@ -29,6 +35,13 @@ const OVERHEAD_BYTES = 1500
 export function createReadLimit(): ReadLimit {
   let bytesOfAll = 0
 
+  const close = ({ pending, inlet }: Connection): void => {
+    const isFull = pending.publishes >= MAX_PUBLISHES || pending.bytes >= MAX_BYTES
+    if (pending.isHeld || !(isFull || bytesOfAll >= MAX_BYTES_OF_ALL)) return
+    pending.isHeld = true
+    inlet.hold(true)
+  }
+
   const open = ({ pending, inlet }: Connection): void => {
     const isDrained = pending.publishes <= MAX_PUBLISHES / 2 && pending.bytes <= MAX_BYTES / 2
     const isNext = pending.publishes === 0 || (isDrained && bytesOfAll < MAX_BYTES_OF_ALL)
@@ -40,26 +53,26 @@ export function createReadLimit(): ReadLimit {
   return {
     enter(connection) {
       const { pending, inlet } = connection
-      const bytes = inlet.takeReadBytes() + OVERHEAD_BYTES
+      let bytes = 0
+      let isEnded = false
       pending.publishes += 1
-      pending.bytes += bytes
-      bytesOfAll += bytes
-      return () => {
-        pending.publishes -= 1
-        pending.bytes -= bytes
-        bytesOfAll -= bytes
-        open(connection)
-        inlet.settled()
+      return {
+        end() {
+          isEnded = true
+          pending.publishes -= 1
+          pending.bytes -= bytes
+          bytesOfAll -= bytes
+          open(connection)
+          inlet.settled()
+        },
+        wait() {
+          if (isEnded) return
+          bytes = inlet.takeReadBytes() + OVERHEAD_BYTES
+          pending.bytes += bytes
+          bytesOfAll += bytes
+          close(connection)
+        },
       }
-    },
-    check({ pending, inlet }) {
-      const isFull =
-        pending.publishes >= MAX_PUBLISHES ||
-        pending.bytes >= MAX_BYTES ||
-        (pending.publishes > 0 && bytesOfAll >= MAX_BYTES_OF_ALL)
-      if (pending.isHeld || !isFull) return
-      pending.isHeld = true
-      inlet.hold(true)
     },
   }
 }

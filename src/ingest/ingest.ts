@@ -120,11 +120,12 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   const decode = ({ message, route, receivedAtMs }: Arrival): Decoded =>
-    decodeReport(route.kind, message.payload, {
-      receivedAtMs,
-      zoneOffsetMinutes: options.zoneOffsetMinutes,
-      nextDiscriminator,
-    })
+    decodeReport(
+      route.kind,
+      message.payload,
+      { receivedAtMs, zoneOffsetMinutes: options.zoneOffsetMinutes, nextDiscriminator },
+      (error) => messageLog.failed(route.deviceName, error),
+    )
 
   /** What a message reports; `undefined`: it is no report, and has ended so. */
   const read = ({ route, end }: Arrival, decoded: Decoded): Report | undefined => {

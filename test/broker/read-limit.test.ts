@@ -54,6 +54,21 @@ test('a client is not read while 4 MiB of it are on their way, and has all its a
   expect(acknowledged.map(({ messageId }) => messageId)).toEqual(numbers(count))
 }, 60_000)
 
+test('what was read together with a publish counts as well, for it is kept together', async () => {
+  const { given, give } = createSignal()
+  const { port, tally } = await startTestBroker(delayed(store, () => given))
+  const client = await connectRaw(port)
+  const [count, bytes] = [200, 300_000]
+  const company: IPublishPacket = { ...report('company', 0, bytes), topic: 'company', qos: 0 }
+  const { messageId: _none, ...unidentified } = company
+  client.send(...numbers(count).flatMap((id) => [unidentified, report('small', id)]))
+  await vi.waitFor(() => expect(tally.received).toBeGreaterThan(10), 20_000)
+  await ping(await connectRaw(port), ROUND_TRIPS)
+  expect(tally.received).toBeLessThanOrEqual(count / 2) // most reads bring 64 KiB, or a large message
+  give()
+  await client.count('puback', count)
+}, 60_000)
+
 test('clients that fill what all may have on their way are read once at a time, and take nothing from the others', async () => {
   const { given, give } = createSignal()
   const { port, tally } = await startTestBroker({

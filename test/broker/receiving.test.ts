@@ -1,5 +1,4 @@
 import { generate, type IPublishPacket, type Packet } from 'mqtt-packet'
-import { pino } from 'pino'
 import { expect, it } from 'vitest'
 import { delayed, startTestBroker } from '../support/broker.js'
 import { connectRaw } from '../support/raw-client.js'
@@ -81,23 +80,4 @@ it('a publish whose payload comes in many reads is whole', async () => {
   expect(
     received.every((packet) => packet.cmd === 'publish' && payload.equals(Buffer.from(packet.payload))),
   ).toBe(true)
-})
-
-it('a fault of ours while a message is handled ends its connection unacknowledged, and nothing else', async () => {
-  const database = await emptyDatabase('sqlite', 0)
-  const warn = (): never => {
-    throw new Error('a fault')
-  }
-  const broker = await startTestBroker(await database.open(), {
-    log: Object.assign(pino({ level: 'silent' }), { warn }),
-  })
-  for (const qos of [1, 2] as const) {
-    const other = await connectRaw(broker.port)
-    const client = await connectRaw(broker.port)
-    client.send({ ...reading(1, qos, `devices/${qos}/data`), payload: 'what is rejected is logged' })
-    await client.closed
-    expect(client.received.map(({ cmd }) => cmd)).toEqual(['connack'])
-    other.send(reading(1, 1))
-    await other.count('puback', 1)
-  }
 })

@@ -8,13 +8,13 @@ const DAY_MS = 86_400_000
 
 function decode(kind: 'data' | 'status' | 'heartbeat', payload: string | Uint8Array): Decoded {
   let next = 0
-  return decodeReport(kind, Buffer.from(payload), {
-    receivedAtMs: NOW,
-    zoneOffsetMinutes: 480,
-    nextDiscriminator: () => {
-      next += 1
-      return next
-    },
+  const nextDiscriminator = (): number => {
+    next += 1
+    return next
+  }
+  const context = { receivedAtMs: NOW, zoneOffsetMinutes: 480, nextDiscriminator }
+  return decodeReport(kind, Buffer.from(payload), context, (error) => {
+    throw error
   })
 }
 
