@@ -22,8 +22,9 @@ export interface ClientCertificate {
   readonly serialNumber: string
 }
 
-/** Publishes of one connection that have not had their answer. */
+/** What is on its way of the publishes of one connection. */
 export interface Pending {
+  /** Publishes that have not had their answer. */
   publishes: number
   /** What they take in memory. */
   bytes: number
@@ -53,7 +54,6 @@ export interface Connection {
   identity: Identity | undefined
   /** When its last message went to ingest, epoch ms; 0: none yet. */
   lastMessageAtMs: number
-  /** What its publishes take that are on their way. */
   readonly pending: Pending
 }
 
