@@ -11,7 +11,7 @@ import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-s
 import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
-import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
+import { CERTIFICATE_FILES, hasCertificates } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
@@ -131,8 +131,10 @@ function warnOfUnsetClock(log: Logger): void {
   )
 }
 
+/** Without a TLS listener none are made; those that are there are looked at all the same. */
 async function prepareCertificates({ settings, log }: Context): Promise<Certificates | undefined> {
-  if (!usesTls(settings)) return undefined
+  const isNeeded = usesTls(settings) || (await hasCertificates(settings.CERTS_DIR))
+  if (!isNeeded) return undefined
   const certificates = await ensureCertificates(settings.CERTS_DIR, {
     clients: clientCertificates(settings),
   })
