@@ -20,12 +20,14 @@ import { openCertificates } from './listen/served-certificates.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
+import { type Serving, serveWeb, startServerTopics } from './outward.js'
 import { createReload, type Reload } from './reload.js'
+import { type ServiceManager, tellManager } from './service-manager.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
+import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import type { StorageThreads } from './store/storage-threads.js'
-import type { ApiParts } from './web/device-api.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
 
@@ -45,17 +47,16 @@ const FINISH_WITHIN_MS = 5000
 /** After this much of that time the spool is quicker than the database. */
 const HURRY_AFTER_MS = 2000
 
-/**
- * `threads` are ended with it. `print` shows text to whoever started the process; the log is for what goes on afterwards.
- *
- * @throws ConfigError for settings that contradict each other.
- */
-export function createApp(
-  settings: Settings,
-  log: Logger,
-  threads: StorageThreads,
-  print: (text: string) => void,
-): App {
+/** Who started the process. The log is for what goes on afterwards. */
+export interface Starter {
+  readonly print: (text: string) => void
+  readonly manager: ServiceManager | undefined
+  /** Ended with the server. */
+  readonly threads: StorageThreads
+}
+
+/** @throws ConfigError for settings that contradict each other. */
+export function createApp(settings: Settings, log: Logger, { print, manager, threads }: Starter): App {
   const life = createLifecycle(log)
   life.started('threads', threads.stop)
   const database = databaseAddress(settings)
@@ -70,11 +71,11 @@ export function createApp(
   }
 
   let reload: Reload | undefined
-  let api: ApiParts | undefined
 
   const start = async (): Promise<void> => {
     warnOfUnsetClock(log)
-    const webAddress = await serveWeb(context, () => api)
+    let serving: Serving | undefined
+    const webAddress = await serveWeb(context, () => serving)
     await readRules(settings) // broken ones are told before the wait for the database
     const certificates = await openCertificates(settings)
     for (const warning of certificates?.warnings ?? []) log.warn(warning)
@@ -89,14 +90,22 @@ export function createApp(
     let listeners: readonly Listener[] = []
     try {
       await warnOfNamesakes(access, store, log)
-      const broker = await openBroker(context, { authenticator: access.authenticator, ingest, presence })
+      const { broker, sessions } = await openBroker(context, {
+        authenticator: access.authenticator,
+        ingest,
+        presence,
+      })
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
         life.started(listener.address, listener.close),
       )
       reload = await startReload(context, { access, broker, listeners, certificates })
-      api = { authenticator: access.authenticator, store, tally: context.tally, log }
+      const summary = startSummary(context.tally, log)
+      life.started('summary', summary.stop)
+      const { authenticator } = access
+      const parts = { authenticator, store, broker, statistics: summary.now, alerts: () => [] }
+      serving = { api: { ...parts, tally: context.tally, log }, broker, sessions }
     } finally {
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
@@ -105,13 +114,13 @@ export function createApp(
       const welcome = welcomeText({ administrator, listeners, caPath, registersDevices })
       if (welcome !== undefined) print(welcome)
     }
-    const summary = startSummary(context.tally, log)
-    life.started('summary', summary.stop)
+    if (serving !== undefined) await startServerTopics(context, serving)
     context.readiness.set('listeners', () => !life.signal.aborted)
     const addresses = listeners.map(({ address }) => address)
     const listening = webAddress === undefined ? addresses : [...addresses, webAddress]
     const sessions = describeSessions(sessionsPlace(settings))
     log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
+    if (manager !== undefined) tellManager(context, manager)
   }
 
   return { start, reload: async () => reload?.now(), stop: life.stop }
@@ -160,21 +169,10 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
   return reload
 }
 
-async function serveWeb(
-  { settings, life, readiness }: Context,
-  api: () => ApiParts | undefined,
-): Promise<string | undefined> {
-  if (settings.HTTP_PORT === 'off') return undefined
-  const { startWeb } = await import('./web/web.js') // loads only where it is used
-  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, { readiness, api })
-  life.started('web', web.stop)
-  return web.address
-}
-
 async function openBroker(
   { settings, log, tally, life, readiness, threads }: Context,
   parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
-): Promise<Broker> {
+): Promise<{ readonly broker: Broker; readonly sessions: Sessions }> {
   const sessions = await openSessions(sessionsPlace(settings), {
     limits: sessionLimits(settings),
     tally,
@@ -199,5 +197,5 @@ async function openBroker(
     clearTimeout(timer)
   }
   life.started('broker', stop, FINISH_WITHIN_MS + 500)
-  return broker
+  return { broker, sessions }
 }

@@ -6,6 +6,7 @@ import { ConfigError } from './config/config-error.js'
 import { databaseAddress } from './config/database.js'
 import { loadSettings } from './config/load.js'
 import type { Settings } from './config/options.js'
+import { serviceManager } from './service-manager.js'
 import { StoreError } from './store/store-error.js'
 
 /**
@@ -33,7 +34,11 @@ async function serve(): Promise<number> {
   const { createApp } = await import('./app.js')
   const log = await createLogger(settings)
   const wasOnTerminal = isatty(1)
-  const app = createApp(settings, log, threads, (text) => process.stdout.write(text))
+  const app = createApp(settings, log, {
+    print: (text) => process.stdout.write(text),
+    manager: serviceManager(process.env, process.pid),
+    threads,
+  })
   let stopped: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
     if (stopped !== undefined) {

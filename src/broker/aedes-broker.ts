@@ -18,6 +18,12 @@ export interface Publication {
   readonly isRepeatable: boolean
 }
 
+/** How a message of the server's own is published. */
+export interface PublishOptions {
+  readonly qos: 0 | 1 | 2
+  readonly retain?: boolean
+}
+
 /** Aedes's emitter, as `mqemitter` has it. */
 interface Emitter {
   emit(packet: object, delivered: () => void): void
@@ -65,11 +71,11 @@ export class PublishingAedes extends Aedes {
     this.#endings.set(packet, atOnce)
   }
 
-  /** Publishes what a client wants published. */
-  begin(packet: PublishPacket, client: Client): Publication {
+  /** Publishes what a client wants published, or, without one, what the server does. */
+  begin(packet: PublishPacket, client: Client | null): Publication {
     if (this.#own === undefined) return this.#beginShared(packet, client, () => this.drop(packet))
     const { qos, messageId } = packet
-    const isReceived = qos === 2 && !client.clean && messageId !== undefined
+    const isReceived = qos === 2 && client?.clean === false && messageId !== undefined
     const from = isReceived ? { clientId: client.id, packetIdentifier: messageId } : undefined
     const message = toMessage(packet)
     const kept = this.#own.outbox(message, from)
@@ -90,7 +96,11 @@ export class PublishingAedes extends Aedes {
   }
 
   /** Where the sessions are shared, Aedes stores and delivers in one, and would do both twice. */
-  #beginShared(packet: PublishPacket | OutboxMessage, client: Client, deliver: () => void): Publication {
+  #beginShared(
+    packet: PublishPacket | OutboxMessage,
+    client: Client | null,
+    deliver: () => void,
+  ): Publication {
     return {
       store: () =>
         new Promise((resolve, reject) =>

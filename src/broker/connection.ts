@@ -36,6 +36,8 @@ export interface Pending {
 export interface Connection {
   /** Distinct among all connections of the process. */
   readonly number: number
+  /** When it sent its first bytes, epoch ms. */
+  readonly sinceMs: number
   readonly stream: Duplex
   readonly peer: Peer
   /** Aborted when the connection has closed. */
@@ -70,6 +72,7 @@ export function createConnection(
   stream.once('close', () => closed.abort(CLOSED))
   const connection: Omit<Connection, 'outlet'> = {
     number,
+    sinceMs: Date.now(),
     stream,
     peer,
     signal: closed.signal,
@@ -82,4 +85,14 @@ export function createConnection(
     pending: { publishes: 0, bytes: 0, isHeld: false },
   }
   return Object.assign(connection, { outlet: openOutlet(connection) })
+}
+
+/** How many of these are logged in, and how many subscriptions they have. */
+export function countClients(connections: Iterable<Connection>): {
+  readonly clients: number
+  readonly subscriptions: number
+} {
+  const loggedIn = [...connections].filter(({ identity }) => identity !== undefined)
+  const subscriptions = loggedIn.reduce((sum, one) => sum + one.subscriptions.size, 0)
+  return { clients: loggedIn.length, subscriptions }
 }

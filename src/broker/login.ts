@@ -1,5 +1,6 @@
 import type { Authenticator } from '../auth/authenticate.js'
-import type { Tally } from '../metrics/tally.js'
+import { countReason, type Tally } from '../metrics/tally.js'
+import type { AuthenticateError } from './aedes-broker.js'
 import type { ClientIds } from './client-ids.js'
 import type { Connection } from './connection.js'
 import type { FaultLog } from './fault-log.js'
@@ -15,6 +16,14 @@ export const LoginCode = {
 
 /** One of them. */
 export type LoginCode = (typeof LoginCode)[keyof typeof LoginCode]
+
+/** The message of a refusal, by which one that has had its line in the log is known. */
+export const LOGIN_REFUSED = 'the login was refused'
+
+/** What Aedes is told of a login that is not accepted. */
+export function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {
+  return Object.assign(new Error(LOGIN_REFUSED), { returnCode })
+}
 
 /** Decides on a CONNECT, and gives the connection its identity. */
 export type Login = (
@@ -38,7 +47,7 @@ export function createLogin({ authenticator, clientIds, presence, tally, faults 
   const decide: Login = async (connection, clientId, user, password) => {
     const { peer, signal } = connection
     const refuse = (reason: string): void => {
-      tally.loginsFailed += 1
+      countReason(tally.loginsRefused, reason)
       faults.refused(
         clientId,
         peer,

@@ -93,6 +93,7 @@ export function createPublishing(parts: PublishingParts): Publishing {
     if (stored === undefined) {
       publication.deliver()
       decided('delivered')
+      if (publish.packetIdentifier !== undefined) parts.tally.acknowledgementSeconds.observe(0)
       return
     }
     const passage = readLimit.enter(connection)
@@ -117,8 +118,12 @@ export function createPublishing(parts: PublishingParts): Publishing {
     }
     const turn = turns.take()
     const passage = readLimit.enter(connection)
+    const arrivedMs = performance.now()
     const end = (verdict: Verdict): void => {
       decided(verdict)
+      if (verdict === 'delivered' && publish.packetIdentifier !== undefined) {
+        parts.tally.acknowledgementSeconds.observe((performance.now() - arrivedMs) / 1000)
+      }
       passage.end()
     }
     // Also for a repeated one, which Aedes answers without publishing it.

@@ -144,7 +144,11 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     availability.hasHangingWrites ? undefined : tryStore(batch)
 
   const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
-    return store.write(mergeBatch(batch, parts.keepsHistory)).then(() => 'stored', asStoreError)
+    const startMs = performance.now()
+    return store.write(mergeBatch(batch, parts.keepsHistory)).then(() => {
+      tally.batchSeconds.observe((performance.now() - startMs) / 1000)
+      return 'stored'
+    }, asStoreError)
   }
 
   const trySpool = async (batch: readonly Accepted[]): Promise<Spooled> => {
@@ -199,6 +203,7 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     availability.committedLive(Date.now() - (batch[0]?.receivedAtMs ?? Date.now()))
     tally.stuckSinceMs = undefined
     tally.batches += 1
+    tally.batchSizes.observe(batch.length)
     for (const accepted of batch) {
       tally.readings += accepted.report.readings.length
       accepted.settle('stored')

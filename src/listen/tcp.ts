@@ -6,7 +6,8 @@ import { type ListenAddress, type Listener, listen, socketOptions } from './list
 /** MQTT over TCP. */
 export function listenTcp(address: ListenAddress, gate: Gate, broker: Broker): Promise<Listener> {
   const server = createServer(socketOptions, (socket) => {
-    if (gate.admit(socket)) broker.accept(socket, { transport: 'tcp', address: socket.remoteAddress ?? '' })
+    if (gate.admit(socket, 'tcp'))
+      broker.accept(socket, { transport: 'tcp', address: socket.remoteAddress ?? '' })
   })
   return listen(server, 'mqtt', 'MQTT_PORT', address)
 }

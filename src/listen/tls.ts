@@ -78,7 +78,7 @@ export async function listenTls(
 ): Promise<Listener> {
   const server = createServer({ ...tlsOptions(certificates), ...socketOptions })
   const { peerOf, renew } = tlsSide(server, 'tls', certificates, gate)
-  server.prependListener('connection', (socket) => gate.admit(socket))
+  server.prependListener('connection', (socket) => gate.admit(socket, 'tls'))
   server.on('secureConnection', (socket) => {
     const peer = peerOf(socket)
     if (peer === undefined) socket.destroy()

@@ -48,7 +48,7 @@ export function listenWebsocket(
 ): Promise<Listener> {
   const server = createServer(httpOptions)
   const peerOf = (socket: Socket): Peer => ({ transport: 'ws', address: socket.remoteAddress ?? '' })
-  serve(server, peerOf, options, gate, broker)
+  serve(server, 'ws', peerOf, options, gate, broker)
   return listen(server, 'ws', 'WS_PORT', address)
 }
 
@@ -62,18 +62,19 @@ export async function listenSecureWebsocket(
 ): Promise<Listener> {
   const server = createSecureServer({ ...tlsOptions(certificates), ...httpOptions })
   const { peerOf, renew } = tlsSide(server, 'wss', certificates, gate)
-  serve(server, peerOf, options, gate, broker)
+  serve(server, 'wss', peerOf, options, gate, broker)
   return { ...(await listen(server, 'wss', 'WSS_PORT', address)), renew }
 }
 
 function serve(
   server: Server,
+  transport: 'ws' | 'wss',
   peerOf: (socket: Socket) => Peer | undefined,
   options: WebsocketOptions,
   gate: Gate,
   broker: Broker,
 ): void {
-  server.prependListener('connection', (socket) => gate.admit(socket))
+  server.prependListener('connection', (socket) => gate.admit(socket, transport))
   server.on('request', (_request, response) => {
     response.writeHead(426, { 'content-type': 'text/plain', connection: 'close', upgrade: 'websocket' })
     response.end('MQTT over WebSocket is spoken here: connect with an MQTT client, subprotocol mqtt.\n')

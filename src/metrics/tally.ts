@@ -1,3 +1,12 @@
+import { createHistogram, type Histogram } from './histogram.js'
+import { createTraffic, type Traffic } from './traffic.js'
+
+/** What a connection speaks below MQTT. */
+export type Transport = (typeof TRANSPORTS)[number]
+
+/** All of them. */
+export const TRANSPORTS = ['tcp', 'tls', 'ws', 'wss'] as const
+
 /** Counts since the start of the process; each part adds to its own. */
 export interface Tally {
   /** Messages on device topics. Each ends as stored, spooled, rejected or dropped. */
@@ -23,12 +32,20 @@ export interface Tally {
   /** Readings in the stored messages. */
   readings: number
   batches: number
+  /** Messages in a batch that was stored, and the seconds that it took. */
+  readonly batchSizes: Histogram
+  readonly batchSeconds: Histogram
+  /** Seconds from the arrival of a PUBLISH of QoS 1 or 2 to its PUBACK or PUBREC. */
+  readonly acknowledgementSeconds: Histogram
   lastReceivedAtMs: number | undefined
   /** Connections open now, and since the start. */
   connections: number
   connectionsTotal: number
-  connectionsRefused: number
-  loginsFailed: number
+  readonly connectionsBy: Readonly<Record<Transport, { open: number; total: number }>>
+  /** Connections that were not let in before they spoke MQTT, by reason. */
+  readonly connectionsRefused: Map<string, number>
+  /** By reason. */
+  readonly loginsRefused: Map<string, number>
   publishesDenied: number
   /** Connections that ended for what their clients sent, by the clause of MQTT 3.1.1 that forbids it. */
   readonly protocolErrors: Map<string, number>
@@ -40,11 +57,19 @@ export interface Tally {
   readonly cutOff: Map<string, number>
   /** Retained messages delivered and not kept, for want of room. */
   retainedRefused: number
+  /** Sessions that ended because their clients stayed away. */
+  sessionsExpired: number
+  /** What clients have sent, and what they were sent. */
+  readonly trafficIn: Traffic
+  readonly trafficOut: Traffic
   /** Devices with a connection of their own now. */
   devicesConnected: number
   /** How often a device went offline, by cause. */
   readonly wentOffline: Map<string, number>
 }
+
+/** From what SQLite takes on a fast disk to what a device waits for its acknowledgement. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** A tally of nothing yet. */
 export function createTally(): Tally {
@@ -63,17 +88,29 @@ export function createTally(): Tally {
     dropped: 0,
     readings: 0,
     batches: 0,
+    batchSizes: createHistogram([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]),
+    batchSeconds: createHistogram(SECONDS),
+    acknowledgementSeconds: createHistogram(SECONDS),
     lastReceivedAtMs: undefined,
     connections: 0,
     connectionsTotal: 0,
-    connectionsRefused: 0,
-    loginsFailed: 0,
+    connectionsBy: {
+      tcp: { open: 0, total: 0 },
+      tls: { open: 0, total: 0 },
+      ws: { open: 0, total: 0 },
+      wss: { open: 0, total: 0 },
+    },
+    connectionsRefused: new Map(),
+    loginsRefused: new Map(),
     publishesDenied: 0,
     protocolErrors: new Map(),
     queueDropped: 0,
     slowDropped: 0,
     cutOff: new Map(),
     retainedRefused: 0,
+    sessionsExpired: 0,
+    trafficIn: createTraffic(),
+    trafficOut: createTraffic(),
     devicesConnected: 0,
     wentOffline: new Map(),
   }
@@ -81,9 +118,14 @@ export function createTally(): Tally {
 
 /** Messages on device topics that have not ended yet: they wait in memory, unacknowledged. */
 export function countWaiting({ received, stored, spooled, dropped, rejected }: Tally): number {
-  let refused = 0
-  for (const count of rejected.values()) refused += count
-  return received - stored - spooled - dropped - refused
+  return received - stored - spooled - dropped - sumOf(rejected)
+}
+
+/** How often there was any reason. */
+export function sumOf(reasons: ReadonlyMap<string, number>): number {
+  let sum = 0
+  for (const count of reasons.values()) sum += count
+  return sum
 }
 
 /** Adds one to the count of a reason. */

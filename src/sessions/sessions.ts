@@ -25,9 +25,28 @@ export interface Sessions {
   readonly own?: OwnSessions
   /** Where several instances have them. */
   readonly shared?: SharedSessions
+  /** How much is kept, for who watches the server; rejects when the place cannot be reached. */
+  figures(): Promise<SessionFigures>
   /** Whether the place can be reached, and takes what changes. */
   isReady(): boolean | Promise<boolean>
   close(): Promise<void>
+}
+
+/** How much is kept. */
+export interface SessionFigures {
+  /** Sessions whose clients are not connected here. */
+  readonly away: number
+  /** Their subscriptions. */
+  readonly subscriptionsAway: number
+  readonly retained: Kept
+  /** What waits in the queues, each message counted once; `undefined` where that is not known. */
+  readonly queued: Kept | undefined
+}
+
+/** Messages, and what their payloads take. */
+export interface Kept {
+  readonly messages: number
+  readonly payloadBytes: number
 }
 
 /** What sessions want to know of connections. */
@@ -52,6 +71,14 @@ export interface OwnSessions extends ConnectedSessions {
 export interface SharedSessions extends ConnectedSessions {
   /** Has the wills of clients of instances that have died published; each is to be told when it is. */
   watchWills(publish: (will: SharedWill, published: () => void) => void): void
+  /** Keeps the last word of this instance, which another publishes should this one die; `undefined`: none. */
+  setLastWord(will: SharedWill | undefined): Promise<void>
+  /** Calls back when another instance has died and this one has seen to its wills. */
+  watchInstances(died: () => void): void
+  /** How many instances run, this one among them. */
+  countInstances(): Promise<number>
+  /** Emits to the subscribers of this instance, and to no other's. */
+  emitHere(message: object): void
 }
 
 /** A will that its client may publish. */
@@ -66,8 +93,10 @@ export interface AttachedClient {
   readonly clean: boolean
 }
 
-/** The part of Aedes's persistence by which it tells of acknowledgements. */
+/** The part of Aedes's persistence by which it tells of acknowledgements, and reads what is retained. */
 export interface AedesPersistence {
+  /** The retained messages that match any of the filters, as packets. */
+  createRetainedStreamCombi(filters: readonly string[]): AsyncIterable<unknown>
   /** Aedes calls it for each PUBACK and PUBCOMP of any client, with the client itself. */
   outgoingClearMessageId(
     client: AttachedClient,

@@ -1,6 +1,8 @@
 import { fastify } from 'fastify'
 import { ConfigError } from '../config/config-error.js'
-import { type ApiParts, serveDevices } from './device-api.js'
+import { serveApi } from './api/api.js'
+import type { ApiParts } from './api/parts.js'
+import { type Metrics, serveMetrics } from './metrics-page.js'
 import type { Readiness } from './readiness.js'
 
 /** The HTTP server. */
@@ -19,20 +21,26 @@ export interface WebParts {
   readonly readiness: Pick<Readiness, 'report'>
   /** `undefined` until the server is up. */
   readonly api: () => ApiParts | undefined
+  readonly metrics: Metrics
 }
 
 /**
- * Serves `/healthz` (the process answers), `/readyz` (every part works: 200, else 503 with the parts), and
- * `/api/devices/NAME` as `serveDevices` says.
+ * Serves `/healthz` (the process answers), `/readyz` (every part works: 200, else 503 with the parts), `/metrics`,
+ * and `/api` as `serveApi` says.
  *
  * @throws ConfigError CONFIG_CONFLICT when the address cannot be bound.
  */
-export async function startWeb(host: string, port: number, { readiness, api }: WebParts): Promise<Web> {
+export async function startWeb(
+  host: string,
+  port: number,
+  { readiness, api, metrics }: WebParts,
+): Promise<Web> {
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     return503OnClosing: false,
+    ajv: { customOptions: { removeAdditional: false } }, // an unknown parameter is an error
   })
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
@@ -40,7 +48,8 @@ export async function startWeb(host: string, port: number, { readiness, api }: W
     const isReady = Object.values(parts).every(Boolean)
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', parts })
   })
-  serveDevices(app, api)
+  serveMetrics(app, metrics)
+  await serveApi(app, api)
   try {
     return { address: await listenUrl(app, host, port), stop: () => app.close() }
   } catch (error) {

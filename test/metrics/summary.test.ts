@@ -24,8 +24,6 @@ describe('The summary', () => {
       batches: 100,
       connections: 5,
       connectionsTotal: 9,
-      connectionsRefused: 2,
-      loginsFailed: 1,
       publishesDenied: 4,
       protocolErrors: new Map([['MQTT-3.1.0-2', 2]]),
       queueDropped: 6,
@@ -34,6 +32,8 @@ describe('The summary', () => {
       devicesConnected: 3,
       lastReceivedAtMs: Date.parse('2026-11-22T06:30:00Z'),
     })
+    for (const reason of ['MAX_CONNECTIONS', 'certificate']) countReason(tally.connectionsRefused, reason)
+    countReason(tally.loginsRefused, 'wrong password')
     for (const reason of ['bad json', 'bad json', 'no sensor']) countReason(tally.rejected, reason)
     for (const cause of ['disconnected', 'disconnected', 'silent']) countReason(tally.wentOffline, cause)
     countReason(tally.cutOff, 'took nothing')

@@ -31,7 +31,6 @@ export async function installMosquitto(): Promise<Installation> {
     `log_dest file ${folder}/mosquitto.log`,
     'user root',
     'max_queued_messages 0',
-    'sys_interval 30',
     'connection cloud',
     'address 127.0.0.1:1',
     'topic sensors/# out 1',

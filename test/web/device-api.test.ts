@@ -115,7 +115,8 @@ describe('GET /api/devices/NAME', () => {
 
   it('answers 503 while the server starts', async () => {
     const readiness = { report: async () => ({ listeners: false, store: false, sessions: false }) }
-    const web = await startWeb('127.0.0.1', 0, { readiness, api: () => undefined })
+    const metrics = () => Promise.reject(new Error('not served here'))
+    const web = await startWeb('127.0.0.1', 0, { readiness, api: () => undefined, metrics })
     expect((await fetch(`${web.address}/api/devices/x`)).status).toBe(503)
     await web.stop()
   })

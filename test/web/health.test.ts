@@ -4,7 +4,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createReadiness, type Readiness } from '#src/web/readiness.js'
 import { startWeb } from '#src/web/web.js'
 
-const onlyHealth = (readiness: Readiness) => ({ readiness, api: () => undefined })
+const nobodyAsks = () => Promise.reject(new Error('not served here'))
+const onlyHealth = (readiness: Readiness) => ({ readiness, api: () => undefined, metrics: nobodyAsks })
 
 async function serve(readiness: Readiness): Promise<string> {
   const web = await startWeb('127.0.0.1', 0, onlyHealth(readiness))

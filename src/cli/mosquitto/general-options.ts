@@ -55,7 +55,7 @@ export const generalOptions: Rules = {
   queue_qos0_messages: always('false', 'messages of QoS 0 are not queued'),
   retain_available: always('true', 'retained messages are always taken'),
   set_tcp_nodelay: always('true', 'TCP_NODELAY is always set'),
-  sys_interval: never('the $SYS tree is not published in this version'),
+  sys_interval: limit('SYS_INTERVAL_S'),
   upgrade_outgoing_qos: always('false', 'a message keeps the lower QoS of publish and subscription'),
   user: never('it runs as the user that starts it; do not start it as root'),
   websockets_log_level: needless(LIBWEBSOCKETS),

@@ -61,6 +61,12 @@ export async function openDiskSessions({
   const directory = createSessionDirectory(journal, late, nextId)
   const wills = createSavedWills(journal, saved.wills, nextId)
   const rights = new WeakMap<SessionClient, (topic: string) => boolean>()
+  const retained = createRetainedLimit({
+    maxMessages: limits.maxRetained,
+    maxBytes: limits.maxRetainedBytes,
+    tally,
+    log,
+  })
   const persistence = new DiskPersistence({
     directory,
     journal,
@@ -70,12 +76,7 @@ export async function openDiskSessions({
     tally,
     nextId,
     ...limits,
-    retained: createRetainedLimit({
-      maxMessages: limits.maxRetained,
-      maxBytes: limits.maxRetainedBytes,
-      tally,
-      log,
-    }),
+    retained,
     mayPublish: (client: SessionClient, topic) => rights.get(client)?.(topic) ?? false,
     untilRetry: () => delay(RETRY_AFTER_MS, undefined, { ref: false, signal: closing.signal }),
   })
@@ -83,6 +84,7 @@ export async function openDiskSessions({
   const endOldSessions = async (): Promise<void> => {
     const old = directory.awaySince(beforeMs(steadyNow()))
     for (const session of old) await persistence.endSession(session)
+    tally.sessionsExpired += old.length
     if (old.length > 0) log.info({ sessions: old.length }, 'sessions whose clients stayed away have ended')
   }
   const checkEveryMs = Math.min(EXPIRY_CHECK_MS, Math.max(1, limits.expirySeconds) * 1000)
@@ -103,6 +105,16 @@ export async function openDiskSessions({
       forget: wills.forget,
     },
     backlog: (client) => createDiskBacklog(client, { directory, journal, late }),
+    figures: () => {
+      const away = directory.away()
+      const counts = away.map(({ clientId }) => persistence.countSubscriptions(clientId))
+      return Promise.resolve({
+        away: away.length,
+        subscriptionsAway: counts.reduce((sum, count) => sum + count, 0),
+        retained: { messages: retained.messages, payloadBytes: retained.payloadBytes },
+        queued: { ...directory.queued },
+      })
+    },
     isReady: journal.isWell,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(

@@ -1,13 +1,15 @@
 import { isUnset, steadyNow } from '../../clock/clock.js'
 import type { Statement } from '../../store/state.js'
 import type { LateWrites } from './late-writes.js'
-import { createSession, type Entry, type Session, type SessionClient } from './session.js'
+import { createSession, type Entry, type Queued, type Session, type SessionClient } from './session.js'
 import { deleteSession, type SavedSessions, statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'
 
 /** The sessions by their client's id, in memory and in the file. */
 export interface SessionDirectory {
   readonly size: number
+  /** What waits in their queues. */
+  readonly queued: Readonly<Queued>
   find(clientId: string): Session | undefined
   /** The client's session, made where it has none. */
   open(clientId: string): Session
@@ -22,7 +24,9 @@ export interface SessionDirectory {
   end(session: Session): readonly Statement[]
   /** Takes a message from a queue. Nobody waits for that: at the worst it is sent once more. */
   dequeue(session: Session, entry: Entry): void
-  /** Sessions whose clients have been away since before then. */
+  /** Sessions whose clients are away. */
+  away(): readonly Session[]
+  /** Those that have been away since before then. */
   awaySince(beforeMs: number): readonly Session[]
 }
 
@@ -33,6 +37,7 @@ export function createSessionDirectory(
   nextId: () => number,
 ): SessionDirectory {
   const sessions = new Map<string, Session>()
+  const queued: Queued = { messages: 0, payloadBytes: 0 }
   const attached = new Map<string, SessionClient>()
 
   const unqueue = (session: Session, entry: Entry): void => {
@@ -50,20 +55,23 @@ export function createSessionDirectory(
     save(session, isUnset(nowMs) ? null : nowMs)
   }
 
+  const away = (): Session[] => [...sessions.values()].filter(({ client }) => client === undefined)
+
   return {
     get size() {
       return sessions.size
     },
+    queued,
     find: (clientId) => sessions.get(clientId),
     open(clientId) {
       const known = sessions.get(clientId)
       if (known !== undefined) return known
-      const session = createSession(nextId(), clientId, attached.get(clientId))
+      const session = createSession({ id: nextId(), clientId, client: attached.get(clientId) }, queued)
       sessions.set(clientId, session)
       return session
     },
     restore({ id, clientId, awaySinceMs }) {
-      const session = createSession(id, clientId, undefined)
+      const session = createSession({ id, clientId, client: undefined }, queued)
       session.isSaved = true
       if (awaySinceMs === undefined) saveAway(session)
       else session.awaySinceMs = awaySinceMs
@@ -98,9 +106,7 @@ export function createSessionDirectory(
       unqueue(session, entry)
       late.dequeued(session, entry)
     },
-    awaySince: (beforeMs) =>
-      [...sessions.values()].filter(
-        ({ client, awaySinceMs }) => client === undefined && awaySinceMs <= beforeMs,
-      ),
+    away,
+    awaySince: (beforeMs) => away().filter(({ awaySinceMs }) => awaySinceMs <= beforeMs),
   }
 }

@@ -44,6 +44,7 @@ export class SessionQueues extends ExactPersistence {
   readonly #parts: SessionQueuesParts
   /** Subscriptions by topics that were looked up; devices publish on the same ones again and again. */
   readonly #matches = new LRUCache<string, readonly SessionSubscription[]>({ max: MAX_MATCHES })
+  readonly #filters = new Map<string, Set<string>>()
   #changes = 0
 
   constructor(parts: SessionQueuesParts) {
@@ -74,17 +75,29 @@ export class SessionQueues extends ExactPersistence {
     subscriptions: readonly Subscription[],
   ): Promise<void> {
     await super.addSubscriptions(client, subscriptions)
+    const filters = this.#filters.get(client.id) ?? new Set()
+    for (const { topic } of subscriptions) filters.add(topic)
+    this.#filters.set(client.id, filters)
     this.#changed()
   }
 
   override async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
     await super.removeSubscriptions(client, filters)
+    const own = this.#filters.get(client.id)
+    for (const filter of filters) own?.delete(filter)
+    if (own?.size === 0) this.#filters.delete(client.id)
     this.#changed()
   }
 
   override async cleanSubscriptions(client: SessionClient): Promise<void> {
     await super.cleanSubscriptions(client)
+    this.#filters.delete(client.id)
     this.#changed()
+  }
+
+  /** How many subscriptions a client's session has. */
+  countSubscriptions(clientId: string): number {
+    return this.#filters.get(clientId)?.size ?? 0
   }
 
   /** The number of a message, or the next of this process. */

@@ -47,12 +47,21 @@ export interface Session {
   awaySinceMs: number
 }
 
-/** A session that has nothing yet. */
-export function createSession(id: number, clientId: string, client: SessionClient | undefined): Session {
+/** What waits in all queues, each message counted once. */
+export interface Queued {
+  messages: number
+  payloadBytes: number
+}
+
+/** A session that has nothing yet; its queue is counted in `queued`. */
+export function createSession(
+  { id, clientId, client }: Pick<Session, 'id' | 'clientId' | 'client'>,
+  queued: Queued,
+): Session {
   return {
     id,
     clientId,
-    queue: createSessionQueue(),
+    queue: createSessionQueue(queued),
     incoming: new Set(),
     reserved: 0,
     isSaved: false,
@@ -83,7 +92,7 @@ export interface SessionQueue {
 /** Passed ones are forgotten so many at a time. */
 const FORGOTTEN_TOGETHER = 1000
 
-function createSessionQueue(): SessionQueue {
+function createSessionQueue(queued: Queued): SessionQueue {
   const entries = new Set<Entry>()
   const byNumber = new Map<string, Entry>()
   const byPacketId = new Map<number, Entry>()
@@ -105,6 +114,10 @@ function createSessionQueue(): SessionQueue {
         isReleased,
         saved: { packetId, isReleased },
       }
+      if (message.references === 0) {
+        queued.messages += 1
+        queued.payloadBytes += Buffer.byteLength(message.payload)
+      }
       message.references += 1
       entries.add(entry)
       waiting.push(entry)
@@ -125,6 +138,10 @@ function createSessionQueue(): SessionQueue {
       const { message, packetId } = entry
       if (!entries.delete(entry)) return
       message.references -= 1
+      if (message.references === 0) {
+        queued.messages -= 1
+        queued.payloadBytes -= Buffer.byteLength(message.payload)
+      }
       byNumber.delete(keyOf(message.brokerId, message.brokerCounter))
       if (packetId !== undefined && byPacketId.get(packetId) === entry) byPacketId.delete(packetId)
     },

@@ -72,7 +72,7 @@ export class SharedEmitter extends MQEmitterRedis {
   }
 
   /** Emits in this process alone. */
-  emitHere(message: { readonly topic: string; readonly payload: string }): void {
+  emitHere(message: object): void {
     this._emit(message)
   }
 }

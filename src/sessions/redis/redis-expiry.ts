@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from '../../log/logger.js'
+import type { Tally } from '../../metrics/tally.js'
 import { keys } from './redis-keys.js'
 
 /** Ends sessions. */
@@ -15,6 +16,7 @@ export interface RedisExpiryOptions {
   readonly expirySeconds: number
   /** For how long this instance has known all that there is, in ms. */
   readonly knownForMs: () => number
+  readonly tally: Pick<Tally, 'sessionsExpired'>
   readonly log: Logger
 }
 
@@ -60,6 +62,7 @@ export function createRedisExpiry({
   redis,
   expirySeconds,
   knownForMs,
+  tally,
   log,
 }: RedisExpiryOptions): RedisExpiry {
   let ended = 0
@@ -95,6 +98,7 @@ export function createRedisExpiry({
       sessions += count
       kept += old.length - count
     }
+    tally.sessionsExpired += sessions
     if (sessions > 0) log.info({ sessions }, 'sessions whose clients stayed away have ended')
   }
   const checkEveryMs = Math.min(CHECK_MS, Math.max(1, expirySeconds) * 1000)

@@ -8,6 +8,7 @@ import { type CatchUp, createCatchUp } from './redis-catch-up.js'
 import { createRedisClientIds } from './redis-client-ids.js'
 import { SharedEmitter } from './redis-emitter.js'
 import { createRedisExpiry } from './redis-expiry.js'
+import { keys } from './redis-keys.js'
 import { SharedPersistence } from './redis-persistence.js'
 import { createRedisQueues } from './redis-queues.js'
 import { createRedisRetained } from './redis-retained.js'
@@ -26,6 +27,9 @@ export interface RedisSessionsOptions {
 
 /** A message of a session that has ended is deleted with it; this is for those that a crash leaves behind. */
 const TTL_BEYOND_EXPIRY_S = 86_400
+
+/** Stands for the instance where client ids do; none of a client's is empty. */
+const THIS_INSTANCE = ''
 
 /** What is still to be written when the server stops, such as acknowledgements, takes a round trip. */
 const CLOSE_WITHIN_MS = 1000
@@ -57,6 +61,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
     redis,
     expirySeconds: limits.expirySeconds,
     knownForMs: catchUp.forMs,
+    tally: options.tally,
     log,
   })
   const subscriptions = createRedisSubscriptions({
@@ -101,8 +106,29 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       },
       detach: clientIds.detach,
       watchWills: wills.watch,
+      async setLastWord(will) {
+        await wills.renew() // it is counted from now on
+        await (will === undefined ? wills.end(THIS_INSTANCE) : wills.put(THIS_INSTANCE, will))
+      },
+      watchInstances: wills.watchInstances,
+      countInstances: wills.countInstances,
+      emitHere: (message) => emitter.emitHere(message),
     },
     backlog: queues.backlog,
+    figures: async () => {
+      const here = new Set(clientIds.attached().map(({ id }) => id))
+      const [sessions, messages, bytes] = await Promise.all([
+        redis.zcard(keys.sessions),
+        redis.hlen(keys.retained),
+        redis.get(keys.retainedBytes),
+      ])
+      return {
+        away: Math.max(0, sessions - here.size),
+        subscriptionsAway: subscriptions.countBut(here),
+        retained: { messages, payloadBytes: Number(bytes ?? 0) },
+        queued: undefined,
+      }
+    },
     isReady: () => catchUp.isCaughtUp,
     isReceived: (clientId, messageId) =>
       persistence.incomingGetPacket({ id: clientId }, { messageId }).then(

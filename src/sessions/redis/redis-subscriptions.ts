@@ -7,6 +7,8 @@ export interface RedisSubscriptions {
   change<T>(clientId: string, make: () => Promise<T>): Promise<T>
   /** Reads all of them from Redis, and has the broker know what it was not told. */
   reload(): Promise<void>
+  /** How many subscriptions all others than these clients have. */
+  countBut(clientIds: ReadonlySet<string>): number
 }
 
 /** A subscription as it is stored. */
@@ -105,6 +107,11 @@ export function createRedisSubscriptions({
         listening.delete(toldOf)
         clientIds = newer
       }
+    },
+    countBut(clientIds) {
+      let count = 0
+      for (const [clientId, filters] of known) if (!clientIds.has(clientId)) count += filters.size
+      return count
     },
   }
 }

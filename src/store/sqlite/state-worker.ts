@@ -1,12 +1,12 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { parentPort } from 'node:worker_threads'
-import { type Client, createClient, type InValue } from '@libsql/client/sqlite3'
+import type { Client, InValue } from '@libsql/client/sqlite3'
 import type { Statement, Value } from '../state.js'
 import { StoreError } from '../store-error.js'
+import { lockFile } from './lock-file.js'
 import { openFile } from './open-file.js'
-import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
+import { sqliteError, sqliteOpenError } from './sqlite-error.js'
 import type {
   FileRequest,
   Numbered,
@@ -58,9 +58,8 @@ async function answer(request: StateRequest): Promise<StateAnswer> {
 
 async function open({ file, path, holds, isShared }: OpenRequest): Promise<StateAnswer> {
   try {
-    const absolute = resolve(path)
-    mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 })
-    const unlock = isShared ? () => undefined : await lock(`${absolute}.lock`, path)
+    mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 })
+    const unlock = isShared ? () => undefined : await lockFile(path)
     try {
       const client = await openFile(path, holds)
       files.set(file, { path, client, unlock })
@@ -74,29 +73,6 @@ async function open({ file, path, holds, isShared }: OpenRequest): Promise<State
     return { kind: 'opened' }
   } catch (error) {
     return { kind: 'failed', error: packError(sqliteOpenError(error, path)) }
-  }
-}
-
-/**
- * Has a file beside it locked until the process or this thread ends, however it ends, or the lock is given back.
- * A lock on the file itself would keep out who only reads it, for a backup.
- */
-async function lock(file: string, path: string): Promise<() => void> {
-  closeSync(openSync(file, 'a', 0o600))
-  const client = createClient({ url: pathToFileURL(file).href, concurrency: 1, timeout: 0 })
-  try {
-    const transaction = await client.transaction('write')
-    return () => {
-      transaction.close()
-      client.close()
-    }
-  } catch (error) {
-    client.close()
-    if (!isBusy(error)) throw error
-    throw new StoreError(
-      'STORE_UNAVAILABLE',
-      `${path} is in use by another server; end that one, or give this one a DATA_DIR of its own`,
-    )
   }
 }
 
