@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { createAlerts } from './alerts/alerts.js'
 import { readAclFile } from './auth/acl-file.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
@@ -27,6 +28,7 @@ import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
+import type { Store } from './store/store.js'
 import type { ApiParts } from './web/device-api.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
@@ -55,14 +57,9 @@ const HURRY_AFTER_MS = 2000
 export function createApp(settings: Settings, log: Logger, print: (text: string) => void): App {
   const life = createLifecycle(log)
   const database = databaseAddress(settings)
-  const context: Context = {
-    settings,
-    database,
-    log,
-    life,
-    tally: createTally(),
-    readiness: createReadiness(),
-  }
+  const tally = createTally()
+  const alerts = createAlerts({ settings, tally, log })
+  const context: Context = { settings, database, log, life, tally, alerts, readiness: createReadiness() }
 
   let reload: Reload | undefined
 
@@ -91,6 +88,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
         ingest,
         presence,
       })
+      startAlerts(context, broker, store)
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
@@ -134,6 +132,18 @@ async function readRules(settings: Settings): Promise<void> {
 function startWatch({ life, log }: Context, devices: DeviceDirectory, broker: Broker): void {
   const watch = startDeviceWatch({ devices, clients: broker, log })
   life.started('device watch', watch.stop)
+}
+
+function startAlerts({ life, alerts }: Context, broker: Broker, store: Store): void {
+  const watch = alerts.start({
+    publish: (topic, payload) => broker.publish({ topic, payload, qos: 1, retain: false }),
+    async stateOf({ id }) {
+      const device = await store.reportDevice(id)
+      if (device?.is_active !== true) return 'gone'
+      return device.is_online ? 'online' : 'offline'
+    },
+  })
+  life.started('alerts', watch.stop)
 }
 
 /** What is concerned when files change. */
@@ -194,7 +204,7 @@ async function serveWeb(
 }
 
 async function openBroker(
-  { settings, log, tally, life, readiness }: Context,
+  { settings, log, tally, alerts, life, readiness }: Context,
   parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
 ): Promise<{ readonly broker: Broker; readonly sessions: Sessions }> {
   const sessions = await openSessions(sessionsPlace(settings), {
@@ -208,6 +218,7 @@ async function openBroker(
   const broker = await startBroker({
     ...parts,
     sessions,
+    events: alerts.events,
     tally,
     log,
     delivery: deliveryLimits(settings),

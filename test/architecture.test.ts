@@ -30,7 +30,7 @@ const order = [
     'sessions',
     'auth',
   ],
-  ...['ingest', 'presence', 'store', 'mqtt', 'metrics', 'config', 'log', 'clock'],
+  ...['ingest', 'presence', 'alerts', 'store', 'mqtt', 'metrics', 'config', 'log', 'clock'],
 ]
 
 /** Which area (a folder of src, or a file beside them) imports from which. */
@@ -48,10 +48,10 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
       'broker',
       'sessions',
     ],
-    ...['auth', 'ingest', 'store', 'metrics', 'config', 'log', 'clock'],
+    ...['auth', 'ingest', 'alerts', 'store', 'metrics', 'config', 'log', 'clock'],
   ],
   'storage.ts': ['context.ts', 'ingest', 'presence', 'store'],
-  'context.ts': ['lifecycle.ts', 'web', 'metrics', 'config', 'log'],
+  'context.ts': ['lifecycle.ts', 'web', 'alerts', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
   'welcome.ts': ['auth', 'listen'],
@@ -63,6 +63,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   auth: ['store', 'mqtt', 'config', 'log'],
   ingest: ['store', 'metrics', 'log', 'clock'],
   presence: ['store', 'metrics', 'log'],
+  alerts: ['metrics', 'config', 'log'],
   store: ['config', 'log', 'clock'],
   metrics: ['log'],
 }

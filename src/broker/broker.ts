@@ -4,12 +4,12 @@ import { type Access, noAccess } from '../auth/access.js'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
+import { type PeerEvents, unheard } from '../metrics/peer-events.js'
 import type { Tally } from '../metrics/tally.js'
 import { isTopicFilter } from '../mqtt/topic.js'
 import type { Sessions } from '../sessions/sessions.js'
 import {
   type AedesOptions,
-  type AuthenticateError,
   type Client,
   hasTooManyLevels,
   type Publication,
@@ -24,10 +24,11 @@ import { createForgetting } from './forget-subscriptions.js'
 import { toInbound } from './inbound-publish.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
-import { createLogin, type Login, LoginCode } from './login.js'
+import { createLogin, isRefusal, type Login, LoginCode, refusal } from './login.js'
 import { meter } from './metering.js'
 import type { DeliveryLimits } from './outlet.js'
 import type { DevicePresence } from './own-device.js'
+import { createOwnMessages, type PublishOwn } from './own-messages.js'
 import { createOwnTopics, type OwnTopics } from './own-topics.js'
 import { createPublishing, type Publishing, type PublishingParts } from './publishing.js'
 import { type Judge, reviewConnections } from './review.js'
@@ -43,6 +44,8 @@ export interface Broker {
   figures(): { readonly clients: number; readonly subscriptions: number }
   /** Where the server says something of itself. */
   readonly ownTopics: OwnTopics
+  /** Publishes a message of the server's own. */
+  readonly publish: PublishOwn
   /** Judges everyone who is logged in again, and ends the connections of those who have lost something. */
   review(judge: Judge): Promise<void>
   /** Reads no more, lets what was received end, and disconnects every client; gives up after `withinMs`. */
@@ -55,6 +58,7 @@ export interface BrokerOptions {
   readonly ingest: PublishingParts['ingest'] & { idle(): Promise<void> }
   readonly sessions: Sessions
   readonly presence: DevicePresence
+  readonly events?: PeerEvents
   readonly tally: Tally
   readonly log: Logger
   readonly delivery: DeliveryLimits
@@ -67,8 +71,6 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /** Publishes that a client may send after its CONNECT without waiting for the answer: one read's worth. */
 const QUEUE_BEFORE_CONNACK = 10_000
-
-const LOGIN_REFUSED = 'the login was refused'
 
 /** What a SUBACK has for a filter that is not granted. (MQTT 3.1.1, 3.9.3) */
 const REFUSED = 0x80
@@ -93,14 +95,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       authenticator: options.authenticator,
       clientIds: createClientIds(sessions.clientIds),
       presence: options.presence,
+      events: options.events ?? unheard,
       tally,
       faults,
     }),
     publishing,
   })
-  const onFault = (client: Client, { message }: Error): void => {
+  const onFault = (client: Client, error: Error): void => {
     // A refused login has had its line.
-    if (message !== LOGIN_REFUSED) faults.fault(client.id, connections.get(client)?.peer, message)
+    if (!isRefusal(error)) faults.fault(client.id, connections.get(client)?.peer, error.message)
   }
   aedes.on('subscribe', (subscriptions, client) => {
     // Aedes stores all of a SUBSCRIBE in the session when some of it is granted.
@@ -149,6 +152,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       )
     },
     ownTopics: createOwnTopics(aedes, sessions),
+    publish: createOwnMessages(aedes),
     figures: () => countClients(open.values()),
     identities: () => [...open.values()].flatMap(({ identity }) => identity ?? []),
     review: (judge) => reviewConnections({ connections: open.values(), forget, faults }, judge),
@@ -239,8 +243,4 @@ function createAedes(
   }
   const aedes = new PublishingAedes(aedesOptions, own)
   return aedes
-}
-
-function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {
-  return Object.assign(new Error(LOGIN_REFUSED), { returnCode })
 }

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { type PeerEvents, unheard } from '../metrics/peer-events.js'
 import { countReason } from '../metrics/tally.js'
 import type { Device } from '../store/device.js'
 import type { DeviceDirectory } from '../store/device-directory.js'
@@ -51,6 +52,7 @@ export interface IngestOptions extends RoadParts {
   readonly unknownDevices: 'register' | 'reject'
   readonly acknowledges: 'stored' | 'received'
   readonly flushAfterMs: number
+  readonly events?: Pick<PeerEvents, 'heard' | 'rejected'>
 }
 
 /** How a message ends: stored, on disk in the spool, dropped for want of room, or rejected for a reason. */
@@ -80,7 +82,7 @@ const BYTES_A_READING = 200
 
 /** Joins the steps: route, decode, find the device, queue; the batcher and its writer do the rest. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { tally } = options
+  const { tally, events = unheard } = options
   const stopping = new AbortController()
   const messageLog = createMessageLog(options.log)
   const devices = createDeviceResolver({ ...options, signal: stopping.signal })
@@ -110,7 +112,10 @@ export function createIngest(options: IngestOptions): Ingest {
       if (how === 'stored') tally.stored += 1
       else if (how === 'spooled') tally.spooled += 1
       else if (how === 'dropped') tally.dropped += 1
-      else countReason(tally.rejected, how)
+      else {
+        countReason(tally.rejected, how)
+        events.rejected(deviceName, devices.peek(deviceName))
+      }
       messageLog.ended(deviceName, how)
       settled()
       open -= 1
@@ -146,6 +151,7 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   const queue = (device: Device, { message, report, receivedAtMs, end }: Arrival): void => {
+    events.heard(device)
     const item: Accepted = {
       key: device.id,
       device,
