@@ -74,8 +74,8 @@ export function createAlerts({ settings, tally, log }: AlertParts): Alerts {
     const load = measureServerLoad(now())
     const rules = createRules(settings, { tally, load, patterns, silence })
     const server = hostname()
-    const judge = createJudge({ rules, server, maxInForce: MAX_IN_FORCE, before: [], clock: Date })
-    inForce = () => judge.inForce().map(({ alert }) => alert)
+    const judge = createJudge({ rules, server, maxInForce: MAX_IN_FORCE, clock: Date })
+    inForce = judge.inForce
     const { tell, leftOut, stop } = createTelling(settings, outputs, log)
     const timer = setInterval(() => {
       for (const alert of judge.evaluate(now())) tell(alert)

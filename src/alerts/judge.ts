@@ -5,16 +5,9 @@ export interface Judge {
   /** Measures everything, and returns what has been raised or has ended since the call before. */
   evaluate(nowMs: number): readonly Alert[]
   /** Alerts that were raised and have not ended, with their newest values. */
-  inForce(): readonly Standing[]
+  inForce(): readonly Alert[]
   /** How many were not raised since this was asked last, for want of room. */
   takeLeftOut(): number
-}
-
-/** An alert in force. */
-export interface Standing {
-  /** Of its subject, among those of its rule. */
-  readonly key: string
-  readonly alert: Alert
 }
 
 /** What a judge is made of. */
@@ -24,13 +17,11 @@ export interface JudgeOptions {
   readonly server: string
   /** How many of one rule may be in force; further ones are not raised until some have ended. */
   readonly maxInForce: number
-  /** Alerts that an earlier run of the server has raised. */
-  readonly before: readonly Standing[]
   /** Epoch ms. */
   readonly clock: { now(): number }
 }
 
-/** Nothing in force but what was before. */
+/** With nothing in force. */
 export function createJudge(options: JudgeOptions): Judge {
   const states = options.rules.map((rule) => createRuleState(rule, options))
   return {
@@ -48,9 +39,6 @@ interface Raised {
 
 function createRuleState(rule: Rule, options: JudgeOptions): Judge {
   const raised = new Map<string, Raised>()
-  for (const { key, alert } of options.before) {
-    if (alert.alert === rule.name) raised.set(key, { alert, calm: 0 })
-  }
   /** For how many evaluations the values of those that are not raised have been high. */
   let rising = new Map<string, number>()
   let leftOut = 0
@@ -96,7 +84,7 @@ function createRuleState(rule: Rule, options: JudgeOptions): Judge {
       const ended = endSome(values)
       return [...ended, ...high.flatMap(raise)]
     },
-    inForce: () => [...raised].map(([key, { alert }]) => ({ key, alert })),
+    inForce: () => [...raised.values()].map(({ alert }) => alert),
     takeLeftOut() {
       const count = leftOut
       leftOut = 0

@@ -11,8 +11,6 @@ export interface Silence {
   began(device: PeerDevice): void
   ended(device: PeerDevice): void
   heard(device: PeerDevice): void
-  /** A device that an earlier run of the server found silent, for so long by now. */
-  missed(device: PeerDevice, forMs: number): void
   /** The seconds of silence of those who have been silent for too long. */
   measure(nowMs: number): Measured[]
 }
@@ -82,10 +80,6 @@ export function createSilence(options: SilenceOptions): Silence {
     },
     heard(device) {
       alive(device)
-    },
-    missed(device, forMs) {
-      const lastMs = now() - forMs
-      entries.set(device.id, { device, open: 0, lastMs, isMissed: true, askAtMs: 0 })
     },
     measure(nowMs) {
       const measured: Measured[] = []

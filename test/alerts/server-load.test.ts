@@ -66,8 +66,9 @@ test('a server that is held up again and again raises an alert, which ends when 
 })
 
 test('memory that runs short raises an alert, which ends when it is free again', async () => {
+  // Of this heap the server itself takes some 30 %; V8 frees what is left of a subscriber once it is idle.
   const heap = { NODE_OPTIONS: '--max-old-space-size=64 --max-semi-space-size=1' }
-  const watch = await watchAlerts({ ALERT_MEMORY_PERCENT: '70', ...heap })
+  const watch = await watchAlerts({ ALERT_MEMORY_PERCENT: '45', ...heap })
   const login = { ...ADMINISTRATOR, password: Buffer.from(ADMINISTRATOR.password) }
   const subscriber = await connectRaw(watch.server.port('mqtt'), login)
   let messageId = 0
@@ -83,4 +84,4 @@ test('memory that runs short raises an alert, which ends when it is free again',
     },
     () => subscriber.socket.destroy(),
   )
-})
+}, 90_000)
