@@ -88,7 +88,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
         ingest,
         presence,
       })
-      startAlerts(context, broker, store)
+      await startAlerts(context, broker, store)
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
@@ -134,8 +134,8 @@ function startWatch({ life, log }: Context, devices: DeviceDirectory, broker: Br
   life.started('device watch', watch.stop)
 }
 
-function startAlerts({ life, alerts }: Context, broker: Broker, store: Store): void {
-  const watch = alerts.start({
+async function startAlerts({ life, alerts }: Context, broker: Broker, store: Store): Promise<void> {
+  const watch = await alerts.start({
     publish: (topic, payload) => broker.publish({ topic, payload, qos: 1, retain: false }),
     async stateOf({ id }) {
       const device = await store.reportDevice(id)

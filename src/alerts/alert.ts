@@ -44,6 +44,13 @@ export interface Alert {
   readonly message: string
 }
 
+/** An alert in force. */
+export interface Standing {
+  /** Of its subject, among those of its rule. */
+  readonly key: string
+  readonly alert: Alert
+}
+
 /** What a rule looks at, as it is now. */
 export interface Measured {
   /** Distinct among the subjects of a rule. */

@@ -1,16 +1,18 @@
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import type { Settings } from '../config/options.js'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import { type PeerDevice, type PeerEvents, unheard } from '../metrics/peer-events.js'
 import type { Tally } from '../metrics/tally.js'
-import type { Alert } from './alert.js'
+import type { Alert, Standing } from './alert.js'
+import { openAlertMemory } from './alert-memory.js'
 import { alertTopic } from './alert-topic.js'
 import { createJudge } from './judge.js'
 import { createPatterns } from './patterns.js'
 import { type AlertThresholds, createRules, EVALUATIONS_IN_WINDOW } from './rules.js'
 import { measureServerLoad } from './server-load.js'
-import { createSilence, type DeviceState } from './silence.js'
+import { createSilence, type DeviceState, type Silence } from './silence.js'
 import { createWebhook } from './webhook.js'
 
 /** Watches the server and its peers, and tells what is wrong. */
@@ -19,8 +21,8 @@ export interface Alerts {
   readonly events: PeerEvents
   /** Alerts that were raised and have not ended, with their newest values. */
   inForce(): readonly Alert[]
-  /** Begins to evaluate the rules; returns what ends it. */
-  start(outputs: AlertOutputs): { stop(): Promise<void> }
+  /** Begins to evaluate the rules; resolves with what ends it. */
+  start(outputs: AlertOutputs): Promise<{ stop(): Promise<void> }>
 }
 
 /** What an evaluation needs of the rest. */
@@ -32,7 +34,7 @@ export interface AlertOutputs {
 }
 
 /** The settings of alerts. */
-export type AlertSettings = AlertThresholds & Pick<Settings, 'ALERT_WEBHOOK_URL'>
+export type AlertSettings = AlertThresholds & Pick<Settings, 'ALERT_WEBHOOK_URL' | 'DATA_DIR'>
 
 /** What alerts are made of. */
 export interface AlertParts {
@@ -54,7 +56,7 @@ const MINUTE_MS = 60_000
 /** Alerts by the rules of docs/alerts.md; none where `ALERT_WINDOW_S` is 0. */
 export function createAlerts({ settings, tally, log }: AlertParts): Alerts {
   if (settings.ALERT_WINDOW_S === 0) {
-    return { events: unheard, inForce: () => [], start: () => ({ stop: async () => undefined }) }
+    return { events: unheard, inForce: () => [], start: async () => ({ stop: async () => undefined }) }
   }
   const windowMs = settings.ALERT_WINDOW_S * 1000
   const now = (): number => performance.now()
@@ -69,27 +71,42 @@ export function createAlerts({ settings, tally, log }: AlertParts): Alerts {
   const patterns = createPatterns(windowMs, silence, now)
   let inForce: Alerts['inForce'] = () => []
 
-  const start: Alerts['start'] = (outputs) => {
+  const start: Alerts['start'] = async (outputs) => {
     stateOf = outputs.stateOf
     const load = measureServerLoad(now())
     const rules = createRules(settings, { tally, load, patterns, silence })
+    const memory = await openAlertMemory(join(settings.DATA_DIR, 'alerts.json'), log)
+    const { before } = memory
+    missAgain(silence, before)
     const server = hostname()
-    const judge = createJudge({ rules, server, maxInForce: MAX_IN_FORCE, clock: Date })
-    inForce = judge.inForce
+    const judge = createJudge({ rules, server, maxInForce: MAX_IN_FORCE, before, clock: Date })
+    inForce = () => judge.inForce().map(({ alert }) => alert)
     const { tell, leftOut, stop } = createTelling(settings, outputs, log)
     const timer = setInterval(() => {
-      for (const alert of judge.evaluate(now())) tell(alert)
+      const changes = judge.evaluate(now())
+      for (const alert of changes) tell(alert)
+      if (changes.length > 0) memory.save(judge.inForce())
       leftOut(judge.takeLeftOut())
     }, windowMs / EVALUATIONS_IN_WINDOW)
     return {
       async stop() {
         clearInterval(timer)
         load.stop()
-        await stop()
+        await Promise.all([stop(), memory.saved()])
       },
     }
   }
   return { events: patterns.events, inForce: () => inForce(), start }
+}
+
+/** Devices that were missed before the restart are missed until they are heard. */
+function missAgain(silence: Silence, before: readonly Standing[]): void {
+  for (const { key, alert } of before) {
+    const { subject } = alert
+    const id = Number(key)
+    if (alert.alert !== 'device_silent' || !('device_id' in subject) || !Number.isSafeInteger(id)) continue
+    silence.missed({ id, deviceId: `${subject.device_id}` }, Date.now() - Date.parse(alert.since))
+  }
 }
 
 /** The log, the topics and the webhook. */

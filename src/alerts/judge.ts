@@ -1,11 +1,11 @@
-import type { Alert, Measured, Rule, Subject } from './alert.js'
+import type { Alert, Measured, Rule, Standing, Subject } from './alert.js'
 
 /** Raises and ends alerts by rules. */
 export interface Judge {
   /** Measures everything, and returns what has been raised or has ended since the call before. */
   evaluate(nowMs: number): readonly Alert[]
   /** Alerts that were raised and have not ended, with their newest values. */
-  inForce(): readonly Alert[]
+  inForce(): readonly Standing[]
   /** How many were not raised since this was asked last, for want of room. */
   takeLeftOut(): number
 }
@@ -17,11 +17,13 @@ export interface JudgeOptions {
   readonly server: string
   /** How many of one rule may be in force; further ones are not raised until some have ended. */
   readonly maxInForce: number
+  /** What the run of the server before has left in force; each ends, or goes on, as its rule says. */
+  readonly before: readonly Standing[]
   /** Epoch ms. */
   readonly clock: { now(): number }
 }
 
-/** With nothing in force. */
+/** Raises and ends them as the rules say. */
 export function createJudge(options: JudgeOptions): Judge {
   const states = options.rules.map((rule) => createRuleState(rule, options))
   return {
@@ -39,6 +41,9 @@ interface Raised {
 
 function createRuleState(rule: Rule, options: JudgeOptions): Judge {
   const raised = new Map<string, Raised>()
+  for (const { key, alert } of options.before) {
+    if (alert.alert === rule.name) raised.set(key, { alert, calm: 0 })
+  }
   /** For how many evaluations the values of those that are not raised have been high. */
   let rising = new Map<string, number>()
   let leftOut = 0
@@ -84,7 +89,7 @@ function createRuleState(rule: Rule, options: JudgeOptions): Judge {
       const ended = endSome(values)
       return [...ended, ...high.flatMap(raise)]
     },
-    inForce: () => [...raised.values()].map(({ alert }) => alert),
+    inForce: () => [...raised].map(([key, { alert }]) => ({ key, alert })),
     takeLeftOut() {
       const count = leftOut
       leftOut = 0

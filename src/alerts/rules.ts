@@ -6,6 +6,7 @@ import { createGrowth } from './growth.js'
 import type { Patterns } from './patterns.js'
 import type { ServerLoad } from './server-load.js'
 import type { Silence } from './silence.js'
+import { nameOf } from './subject-name.js'
 
 /** The thresholds, and the window over which what happens is counted. */
 export type AlertThresholds = Pick<
@@ -134,17 +135,4 @@ function ofServer(value: (nowMs: number) => number): Rule['measure'] {
 
 function countFailed({ loginsRefused, connectionsRefused, protocolErrors }: Tally): number {
   return sumOf(loginsRefused) + sumOf(connectionsRefused) + sumOf(protocolErrors)
-}
-
-function nameOf(subject: Subject): string {
-  switch (subject.kind) {
-    case 'server':
-      return 'the server'
-    case 'client':
-      return `client ${subject.client}`
-    case 'address':
-      return `address ${subject.address}`
-    case 'device':
-      return 'device_id' in subject ? `device ${subject.device_id}` : `device ${subject.name}`
-  }
 }

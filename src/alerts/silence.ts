@@ -11,6 +11,8 @@ export interface Silence {
   began(device: PeerDevice): void
   ended(device: PeerDevice): void
   heard(device: PeerDevice): void
+  /** A device that the run of the server before has missed, and told of so long ago. */
+  missed(device: PeerDevice, forMs: number): void
   /** The seconds of silence of those who have been silent for too long. */
   measure(nowMs: number): Measured[]
 }
@@ -80,6 +82,10 @@ export function createSilence(options: SilenceOptions): Silence {
     },
     heard(device) {
       alive(device)
+    },
+    missed(device, forMs) {
+      const lastMs = now() - silentAfterMs - Math.max(1, forMs)
+      entries.set(device.id, { device, open: 0, lastMs, isMissed: true, askAtMs: 0 })
     },
     measure(nowMs) {
       const measured: Measured[] = []

@@ -5,6 +5,7 @@ import { createDistinctIds } from '#src/alerts/distinct-ids.js'
 import { createJudge } from '#src/alerts/judge.js'
 import { createSilence } from '#src/alerts/silence.js'
 import { createSubjectCounts } from '#src/alerts/subject-counts.js'
+import { nameOf } from '#src/alerts/subject-name.js'
 
 /** A judge of one rule, whose values are given one evaluation after the other. */
 function judgeOf(rule: Partial<Rule>, maxInForce = 10) {
@@ -23,7 +24,7 @@ function judgeOf(rule: Partial<Rule>, maxInForce = 10) {
         ...rule,
       },
     ],
-    ...{ server: 'here', maxInForce, clock: Date },
+    ...{ server: 'here', maxInForce, before: [], clock: Date },
   })
   /** What changes when these are the values of subjects 0, 1 and so on. */
   const see = (...now: readonly number[]): string[] => {
@@ -162,6 +163,13 @@ describe('Silence', () => {
     expect(await other.at(2000)).toEqual([])
     other.silence.ended(device)
     expect(await other.at(4000)).toEqual([2])
+  })
+})
+
+describe('The name of a subject', () => {
+  it('holds nothing that a terminal obeys', () => {
+    const subject = { kind: 'client', client: 'a\u001b[31m\nb\u202ec ü', address: 'x' } as const
+    expect(nameOf(subject)).toBe('client a?[31m?b?c ü')
   })
 })
 
