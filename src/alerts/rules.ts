@@ -1,7 +1,7 @@
 import type { Settings } from '../config/options.js'
 import { sumOf, type Tally } from '../metrics/tally.js'
 import { countPublishes } from '../metrics/traffic.js'
-import type { Measured, Rule, Subject } from './alert.js'
+import type { Measured, Rule } from './alert.js'
 import { createGrowth } from './growth.js'
 import type { Patterns } from './patterns.js'
 import type { ServerLoad } from './server-load.js'

@@ -56,7 +56,7 @@ describe('An alert', () => {
   it('ends when its subject is not heard of any more', () => {
     const { judge, see } = judgeOf({})
     expect(see(11)).toEqual(['0 raised'])
-    expect(judge.inForce()).toMatchObject([{ state: 'raised', value: 11 }])
+    expect(judge.inForce()).toMatchObject([{ key: '0', alert: { state: 'raised', value: 11 } }])
     expect(see()).toEqual(['0 ended'])
     expect(judge.inForce()).toEqual([])
   })
@@ -65,7 +65,7 @@ describe('An alert', () => {
     const { judge, see } = judgeOf({})
     see(11)
     see(20)
-    expect(judge.inForce()).toMatchObject([{ state: 'raised', value: 20 }])
+    expect(judge.inForce()).toMatchObject([{ key: '0', alert: { value: 20 } }])
   })
 
   it('beyond those that may be in force is not raised until there is room, and is counted', () => {
