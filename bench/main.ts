@@ -3,11 +3,12 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { logins } from './logins/logins.js'
+import { publish } from './publish/publish.js'
 import type { Figure, Scenario } from './scenario.js'
 import { createProcesses } from './support/processes.js'
 import { type Row, rowsOf, tableOf } from './support/table.js'
 
-const scenarios: readonly Scenario[] = [logins]
+const scenarios: readonly Scenario[] = [logins, publish]
 
 const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--json FILE] [--profile FOLDER]
 

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../test/support/random.js'
 import { databaseScenarios } from './database/scenarios.js'
+import { fuzzing } from './fuzz/fuzz.js'
 import { kill } from './kill/kill.js'
 import { overload } from './overload/overload.js'
+import { redis } from './redis/redis.js'
 import type { Result, Scenario } from './scenario.js'
 import { createGround, type Ground } from './support/ground.js'
 
-const scenarios: readonly Scenario[] = [kill, ...databaseScenarios, overload]
+const scenarios: readonly Scenario[] = [kill, ...databaseScenarios, redis, overload, fuzzing]
 
 const USAGE = `Usage: npm run chaos -- [NAME …] [--rounds N] [--seconds N] [--seed N]
 

@@ -5,31 +5,30 @@ import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
 import { readPasswordFile } from './auth/password-file.js'
 import { type Broker, type BrokerOptions, startBroker } from './broker/broker.js'
-import { startSystemTopics } from './broker/system-topics.js'
 import { isUnset } from './clock/clock.js'
 import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
 import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-settings.js'
-import { version } from './config/version.js'
 import type { Context } from './context.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
-import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
+import { CERTIFICATE_FILES, hasCertificates } from './listen/certificate-folder.js'
 import { type Certificates, ensureCertificates } from './listen/certificates.js'
 import { clientCertificates } from './listen/client-trust.js'
 import { createGate } from './listen/gate.js'
-import { listenOnAll } from './listen/listen-on-all.js'
+import { listenOnAll, usesTls } from './listen/listen-on-all.js'
 import type { Listener } from './listen/listener.js'
 import type { Logger } from './log/logger.js'
 import { startSummary } from './metrics/summary.js'
 import { createTally } from './metrics/tally.js'
+import { type Serving, serveWeb, startServerTopics } from './outward.js'
 import { createReload, type Reload } from './reload.js'
+import { type ServiceManager, tellManager } from './service-manager.js'
 import { describeSessions, openSessions } from './sessions/open-sessions.js'
 import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import type { Store } from './store/store.js'
-import type { ApiParts } from './web/device-api.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
 
@@ -49,12 +48,14 @@ const FINISH_WITHIN_MS = 5000
 /** After this much of that time the spool is quicker than the database. */
 const HURRY_AFTER_MS = 2000
 
-/**
- * `print` shows text to whoever started the process; the log is for what goes on afterwards.
- *
- * @throws ConfigError for settings that contradict each other.
- */
-export function createApp(settings: Settings, log: Logger, print: (text: string) => void): App {
+/** Who started the process. The log is for what goes on afterwards. */
+export interface Starter {
+  readonly print: (text: string) => void
+  readonly manager: ServiceManager | undefined
+}
+
+/** @throws ConfigError for settings that contradict each other. */
+export function createApp(settings: Settings, log: Logger, { print, manager }: Starter): App {
   const life = createLifecycle(log)
   const database = databaseAddress(settings)
   const tally = createTally()
@@ -68,10 +69,7 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
     let serving: Serving | undefined
     const webAddress = await serveWeb(context, () => serving)
     await readRules(settings) // broken ones are told before the wait for the database
-    const certificates = await ensureCertificates(settings.CERTS_DIR, {
-      clients: clientCertificates(settings),
-    })
-    for (const warning of certificates.warnings) log.warn(warning)
+    const certificates = await prepareCertificates(context)
     const spool = await openSpoolFile(context)
     const store = await openDatabase(context)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
@@ -95,22 +93,30 @@ export function createApp(settings: Settings, log: Logger, print: (text: string)
         life.started(listener.address, listener.close),
       )
       reload = await startReload(context, { access, broker, listeners, certificates })
-      const api = { authenticator: access.authenticator, store, tally: context.tally, log }
-      serving = { api, broker, sessions }
+      const summary = startSummary(context.tally, log)
+      life.started('summary', summary.stop)
+      const { authenticator } = access
+      const parts = { authenticator, store, broker, statistics: summary.now, alerts: context.alerts.inForce }
+      serving = { api: { ...parts, tally: context.tally, log }, broker, sessions }
     } finally {
       // Also after a failure: the password is kept nowhere.
       const { administrator } = access
       const registersDevices = unknownDevices(context) === 'register'
-      const welcome = welcomeText({ administrator, listeners, caPath: certificates.caPath, registersDevices })
+      const welcome = welcomeText({
+        administrator,
+        listeners,
+        caPath: certificates?.caPath,
+        registersDevices,
+      })
       if (welcome !== undefined) print(welcome)
     }
-    const summary = startSummary(context.tally, log)
-    life.started('summary', summary.stop)
+    if (serving !== undefined) await startServerTopics(context, serving)
     context.readiness.set('listeners', () => !life.signal.aborted)
     const addresses = listeners.map(({ address }) => address)
     const listening = webAddress === undefined ? addresses : [...addresses, webAddress]
     const sessions = describeSessions(sessionsPlace(settings))
     log.info({ listening, database: describeDatabase(database), sessions }, 'ready')
+    if (manager !== undefined) tellManager(context, manager)
   }
 
   return { start, reload: async () => reload?.now(), stop: life.stop }
@@ -121,6 +127,17 @@ function warnOfUnsetClock(log: Logger): void {
   log.warn(
     'the clock is not set: until it is, what comes without a time of its own is stored under a wrong one',
   )
+}
+
+/** Without a TLS listener none are made; those that are there are looked at all the same. */
+async function prepareCertificates({ settings, log }: Context): Promise<Certificates | undefined> {
+  const isNeeded = usesTls(settings) || (await hasCertificates(settings.CERTS_DIR))
+  if (!isNeeded) return undefined
+  const certificates = await ensureCertificates(settings.CERTS_DIR, {
+    clients: clientCertificates(settings),
+  })
+  for (const warning of certificates.warnings) log.warn(warning)
+  return certificates
 }
 
 async function readRules(settings: Settings): Promise<void> {
@@ -136,7 +153,7 @@ function startWatch({ life, log }: Context, devices: DeviceDirectory, broker: Br
 
 async function startAlerts({ life, alerts }: Context, broker: Broker, store: Store): Promise<void> {
   const watch = await alerts.start({
-    publish: (topic, payload) => broker.publish({ topic, payload, qos: 1, retain: false }),
+    publish: (topic, payload) => broker.publish(topic, payload, { qos: 1 }),
     async stateOf({ id }) {
       const device = await store.reportDevice(id)
       if (device?.is_active !== true) return 'gone'
@@ -151,7 +168,7 @@ interface Reloadable {
   readonly access: AccessControl
   readonly broker: Broker
   readonly listeners: readonly Listener[]
-  readonly certificates: Certificates
+  readonly certificates: Certificates | undefined
 }
 
 async function startReload({ settings, log, life }: Context, parts: Reloadable): Promise<Reload> {
@@ -162,45 +179,12 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
     log,
   })
   const { passwordPath, aclPath } = accessPaths(settings)
-  const files = CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
-  const watch = reload.watch([passwordPath, aclPath, ...files])
+  const files = parts.certificates && CERTIFICATE_FILES.map((name) => join(settings.CERTS_DIR, name))
+  const watch = reload.watch([passwordPath, aclPath, ...(files ?? [])])
   life.started('watch on files', watch.stop)
   // While a start waits for Redis, say, the files may have changed, and a SIGHUP may have come.
   await watch.caughtUp
   return reload
-}
-
-/** What is there once the server is up. */
-interface Serving {
-  readonly api: ApiParts
-  readonly broker: Broker
-  readonly sessions: Sessions
-}
-
-async function serveWeb(
-  { settings, life, readiness, tally }: Context,
-  serving: () => Serving | undefined,
-): Promise<string | undefined> {
-  if (settings.HTTP_PORT === 'off') return undefined
-  const { startWeb } = await import('./web/web.js') // loads only where it is used
-  const web = await startWeb(settings.BIND_ADDRESS, settings.HTTP_PORT, {
-    readiness,
-    api: () => serving()?.api,
-    metrics: async () => {
-      const { createExposition } = await import('./metrics/exposition.js')
-      return createExposition({
-        ...{ tally, version },
-        broker: () => serving()?.broker.figures(),
-        sessions: async () => {
-          const sessions = serving()?.sessions
-          return (await sessions?.isReady()) === true ? await sessions?.figures() : undefined
-        },
-        readiness: async () => ({ ...(await readiness.report()) }),
-      })
-    },
-  })
-  life.started('web', web.stop)
-  return web.address
 }
 
 async function openBroker(
@@ -231,10 +215,5 @@ async function openBroker(
     clearTimeout(timer)
   }
   life.started('broker', stop, FINISH_WITHIN_MS + 500)
-  const topics = startSystemTopics({
-    ...{ broker, sessions, tally, version },
-    intervalSeconds: settings.SYS_INTERVAL_S,
-  })
-  life.started('system topics', topics.stop)
   return { broker, sessions }
 }

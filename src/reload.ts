@@ -10,9 +10,9 @@ import type { Logger } from './log/logger.js'
 /** What is read again while the server runs, and whom that concerns. */
 export interface ReloadParts {
   readonly rulebook: Rulebook
-  /** Where the certificates are, and those that are served by now. */
+  /** Where the certificates are, and those that are served by now; `undefined`: nobody speaks TLS. */
   readonly certificateFolder: string
-  readonly certificates: Certificates
+  readonly certificates: Certificates | undefined
   readonly listeners: readonly Listener[]
   readonly broker: Broker
   readonly authenticator: Authenticator
@@ -47,6 +47,7 @@ export function createReload(parts: ReloadParts): Reload {
   let last: Promise<void> = Promise.resolve()
 
   const renewCertificates = async (occasion: Occasion): Promise<readonly ConfigError[]> => {
+    if (certificates === undefined) return []
     try {
       certificates = await reloadCertificates(parts.certificateFolder, certificates)
       for (const listener of listeners) listener.renew?.(certificates)
@@ -64,7 +65,7 @@ export function createReload(parts: ReloadParts): Reload {
     if (occasion === 'change') for (const warning of rules.warnings) log.warn(warning)
     for (const { message } of errors) log.error(`not taken over, what was in force stays: ${message}`)
     await broker.review((identity, { certificate }) => {
-      const isRevoked = certificate && certificates.clients?.isRevoked(certificate.serialNumber)
+      const isRevoked = certificate && certificates?.clients?.isRevoked(certificate.serialNumber)
       return isRevoked === true ? undefined : authenticator.judge(identity)
     })
     if (occasion === 'change') log.info('read again: users, rules and certificates')

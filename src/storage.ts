@@ -78,9 +78,9 @@ export async function openPresence(
 ): Promise<Pick<Presence, 'begin'>> {
   const memory = await openPresenceMemory(settings.DATA_DIR, log)
   life.started('memory of presence', memory.close)
-  const setPresence: Store['setPresence'] = (changes) => {
-    ingest.notePresence(changes)
-    return store.setPresence(changes)
+  const setPresence: Store['setPresence'] = async (changes) => {
+    await ingest.notePresence(changes)
+    await store.setPresence(changes)
   }
   const presence = startPresence({
     store: { ...store, setPresence },

@@ -20,6 +20,8 @@ const order = [
     'app.ts',
     'reload.ts',
     'storage.ts',
+    'outward.ts',
+    'service-manager.ts',
     'context.ts',
     'lifecycle.ts',
     'welcome.ts',
@@ -35,13 +37,15 @@ const order = [
 
 /** Which area (a folder of src, or a file beside them) imports from which. */
 const areaImports: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['app.ts', 'cli', 'store', 'config', 'log'],
+  'main.ts': ['app.ts', 'service-manager.ts', 'cli', 'store', 'config', 'log'],
   'app.ts': [
     ...[
       'reload.ts',
       'storage.ts',
+      'outward.ts',
       'context.ts',
       'lifecycle.ts',
+      'service-manager.ts',
       'welcome.ts',
       'listen',
       'web',
@@ -51,13 +55,15 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
     ...['auth', 'ingest', 'alerts', 'store', 'metrics', 'config', 'log', 'clock'],
   ],
   'storage.ts': ['context.ts', 'ingest', 'presence', 'store'],
+  'outward.ts': ['context.ts', 'web', 'broker', 'sessions', 'metrics', 'config'],
   'context.ts': ['lifecycle.ts', 'web', 'alerts', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
+  'service-manager.ts': ['context.ts', 'log'],
   'welcome.ts': ['auth', 'listen'],
   cli: ['listen', 'sessions', 'auth', 'store', 'config'],
   listen: ['broker', 'metrics', 'config', 'log', 'clock'],
-  web: ['auth', 'store', 'metrics', 'config', 'log'],
+  web: ['broker', 'auth', 'store', 'metrics', 'config', 'log'],
   broker: ['sessions', 'auth', 'mqtt', 'metrics', 'log'],
   sessions: ['store', 'mqtt', 'metrics', 'config', 'log', 'clock'],
   auth: ['store', 'mqtt', 'config', 'log'],
@@ -80,6 +86,7 @@ const packageImporters: readonly (readonly [name: string, importer: string])[] =
   ['mqemitter-redis', 'sessions/redis/'],
   ['websocket-stream', 'listen/websocket.ts'],
   ['fastify', 'web/'],
+  ['@fastify/swagger', 'web/api/api.ts'],
   ['prom-client', 'metrics/'],
   ['@node-rs/argon2', 'auth/argon2id.ts'],
 ]

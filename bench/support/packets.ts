@@ -15,11 +15,15 @@ export function connectPacket(clientId: string, user: string, password: string, 
   return packet(0x10, variable, field(clientId), field(user), field(password))
 }
 
-/** A PUBLISH at QoS 1. (MQTT 3.1.1, 3.3) */
-export function publishPacket(topic: string, packetIdentifier: number, payload: string): Buffer {
+/** A PUBLISH at QoS 1, or at QoS 0 without a packet identifier. (MQTT 3.1.1, 3.3) */
+export function publishPacket(topic: string, packetIdentifier: number | undefined, payload: string): Buffer {
+  if (packetIdentifier === undefined) return packet(0x30, field(topic), Buffer.from(payload))
   const identifier = Buffer.from([packetIdentifier >> 8, packetIdentifier & 255])
   return packet(0x32, field(topic), identifier, Buffer.from(payload))
 }
+
+/** A PINGREQ. (MQTT 3.1.1, 3.12) */
+export const PINGREQ = Buffer.from([0xc0, 0])
 
 /** A DISCONNECT. (MQTT 3.1.1, 3.14) */
 export const DISCONNECT = Buffer.from([0xe0, 0])

@@ -4,6 +4,7 @@ import type { Context } from '../scenario.js'
 /** A server under measurement. */
 export interface Server {
   readonly port: number
+  readonly pid: number
 }
 
 const MAIN = new URL('../../../dist/main.js', import.meta.url).pathname
@@ -35,15 +36,15 @@ export async function startServer(
       ...environment,
     },
   })
-  const { stdout } = child
-  if (stdout === null) throw new Error('the server has no output')
+  const { stdout, pid } = child
+  if (stdout === null || pid === undefined) throw new Error('the server does not run')
   return new Promise((resolve, reject) => {
     const lines: string[] = []
     createInterface({ input: stdout }).on('line', (line) => {
       // Read to the end, or the server would stand still when the pipe is full.
       if (lines.length < 100) lines.push(line)
       const port = /"mqtt:\/\/[^"]*:(\d+)".*"ready"/.exec(line)?.[1]
-      if (port !== undefined) resolve({ port: Number(port) })
+      if (port !== undefined) resolve({ port: Number(port), pid })
     })
     child.once('close', (code) => reject(new Error(`the server ended with ${code}:\n${lines.join('\n')}`)))
   })

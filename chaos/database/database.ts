@@ -1,18 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { startLine } from '../../test/support/line.js'
 import type { Context, Result, Scenario } from '../scenario.js'
-import { type Fleet, startFleet } from '../support/fleet.js'
+import { startFleet } from '../support/fleet.js'
 import { databaseUrl } from '../support/ground.js'
 import { peakMemoryMiB } from '../support/memory.js'
 import { spooledMessages } from '../support/spool-file.js'
 import { findFaults } from '../support/stored.js'
 import { holdsWithin } from '../support/wait.js'
+import { rateOf, warmUp } from '../support/warm-up.js'
 import type { Upset } from './upset.js'
 
 const DEVICES = 500
 const WINDOW = 500
-const PER_SECOND = 5000
-const WARM_UP_S = 5
 
 /** What devices go on with, while the rest is stored, is this part of the rate. */
 const REST = 4
@@ -60,33 +59,11 @@ async function runUpset(upset: Upset, { ground, random, seconds: asked, say }: C
   if (!isEmpty) faults.push('the spool was not empty in time')
   if (!isAnswered) faults.push(`${fleet.sent - fleet.acknowledged} readings were never acknowledged`)
   faults.push(...(await findFaults(mariadb, fleet)))
-  const rate =
-    perSecond < PER_SECOND ? `${perSecond} (what this machine can of ${PER_SECOND})` : `${perSecond}`
   return {
     done:
-      `${told}, ${rate} messages/s from ${DEVICES} connections; ${fleet.acknowledged} acknowledged, ` +
+      `${told}, ${rateOf(perSecond)} messages/s from ${DEVICES} connections; ${fleet.acknowledged} acknowledged, ` +
       `${Math.round(during / tookS)}/s during ${Math.round(tookS)} s, the longest wait ${(longestMs / 1000).toFixed(1)} s, ` +
       `${spooled} in the spool at the end and stored ${Math.round(emptyS)} s later, memory up to ${memoryMiB} MiB`,
     faults,
   }
-}
-
-/** The rate that is wanted, or half of what the machine does when it is asked for that. */
-async function warmUp(fleet: Fleet, say: (text: string) => void): Promise<number> {
-  let perSecond = PER_SECOND
-  for (;;) {
-    const before = fleet.sent
-    const beganMs = performance.now()
-    fleet.setRate(perSecond)
-    await delay(WARM_UP_S * 1000)
-    fleet.setRate(0)
-    await holdsWithin(PATIENCE_MS, () => fleet.acknowledged === fleet.sent)
-    const reached = Math.round(((fleet.sent - before) * 1000) / (performance.now() - beganMs))
-    if (reached > 0.8 * perSecond) break
-    say(`${reached} of ${perSecond} messages/s are reached`)
-    perSecond = Math.max(100, Math.floor(reached / 200) * 100)
-  }
-  fleet.takeLongestWaitMs()
-  fleet.setRate(perSecond)
-  return perSecond
 }

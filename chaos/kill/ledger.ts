@@ -24,10 +24,6 @@ export interface Counts {
   others: number
   /** Transmissions of acknowledged messages beside the first. */
   repeats: number
-  /** Deliveries at a higher QoS than the subscription was granted [MQTT-3.8.4-6]. */
-  aboveGranted: number
-  /** PUBRECs that came before that of an earlier message of the same client. */
-  unordered: number
 }
 
 /** What was published since the last check. */
@@ -46,7 +42,7 @@ export interface Ledger {
 /** An empty ledger. */
 export function createLedger(): Ledger {
   const open = new Map<number, Message>()
-  const counts: Counts = { readings: 0, others: 0, repeats: 0, aboveGranted: 0, unordered: 0 }
+  const counts: Counts = { readings: 0, others: 0, repeats: 0 }
   let lastNumber = 0
   return {
     open,

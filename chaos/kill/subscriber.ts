@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { IPublishPacket, Packet } from 'mqtt-packet'
+import type { IPublishPacket } from 'mqtt-packet'
 import type { Random } from '../../test/support/random.js'
 import { openLink } from '../support/link.js'
 import { between } from '../support/random.js'
+import { createReceiver, type Receiver } from '../support/receiver.js'
 import { type Ledger, type Message, nameOf } from './ledger.js'
 
 /** A client with a persistent session, which comes and goes. */
@@ -108,9 +109,8 @@ function createSubscribed(): { readonly done: Promise<void>; readonly resolve: (
   return { done, resolve }
 }
 
-/** Takes packets as a receiver does that keeps its part of the session: MQTT 3.1.1, 4.3.3, method A. */
-function createInbox({ index, ledger, qos }: SubscriberOptions, name: string) {
-  const received = new Set<number>()
+/** Notes what comes in the ledger, and what should not have come so. */
+function createInbox({ index, ledger, qos }: SubscriberOptions, name: string): Receiver {
   /** The newest message of each topic and QoS that was handed on. */
   const newest = new Map<string, Message>()
 
@@ -134,24 +134,11 @@ function createInbox({ index, ledger, qos }: SubscriberOptions, name: string) {
     if (before !== undefined && before.number > message.number) {
       ledger.faults.push(`${nameOf(message)} came after ${nameOf(before)} to ${name}`) // [MQTT-4.6.0-6]
     } else newest.set(line, message)
-    if (packet.qos < Math.min(message.qos, qos)) {
+    // [MQTT-3.8.4-6]: neither above what was granted, nor below what it could be.
+    if (packet.qos !== Math.min(message.qos, qos)) {
       ledger.faults.push(`${nameOf(message)} came at QoS ${packet.qos} to ${name}`)
     }
-    if (packet.qos > qos) ledger.counts.aboveGranted += 1
   }
 
-  return (packet: Packet, answer: (packet: Packet) => void): void => {
-    const { messageId = 0 } = packet
-    if (packet.cmd === 'pubrel') {
-      received.delete(messageId)
-      answer({ cmd: 'pubcomp', messageId })
-    } else if (packet.cmd === 'publish' && packet.qos === 2) {
-      if (!received.has(messageId)) handOn(packet)
-      received.add(messageId)
-      answer({ cmd: 'pubrec', messageId })
-    } else if (packet.cmd === 'publish') {
-      handOn(packet)
-      if (packet.qos === 1) answer({ cmd: 'puback', messageId })
-    }
-  }
+  return createReceiver(handOn)
 }

@@ -2,10 +2,11 @@ import type { Packet } from 'mqtt-packet'
 import { type Link, openLink } from './link.js'
 import { holdsWithin } from './wait.js'
 
-/** A device that reports 1, 2, 3 and so on as `value` at QoS 1. */
+/** A device that reports 1, 2, 3 and so on as `value`. */
 interface Device {
   readonly name: string
   readonly link: Link
+  readonly qos: 1 | 2
   sent: number
   acknowledged: number
   /** When those that are not acknowledged were sent, oldest first. */
@@ -24,7 +25,7 @@ export interface Fleet {
   readonly faults: readonly string[]
   /** Sends no more, and waits for the acknowledgements; whether all came. */
   finish(withinMs: number): Promise<boolean>
-  readonly devices: readonly Pick<Device, 'name' | 'sent' | 'acknowledged'>[]
+  readonly devices: readonly Pick<Device, 'name' | 'qos' | 'sent' | 'acknowledged'>[]
   /** Ends the connections. */
   stop(): void
 }
@@ -37,6 +38,8 @@ export interface FleetOptions {
   readonly window: number
   /** Sensors beside `value` in each message; none unless given. */
   readonly moreSensors?: number
+  /** At which the device with this index reports; 1 unless given. */
+  readonly qosOf?: (index: number) => 1 | 2
 }
 
 const TICK_MS = 10
@@ -47,7 +50,7 @@ const MAX_PACKET_IDENTIFIER = 65_535
 
 /** Connects the devices, and has each report once, so that they are known before anything happens. Rejects when they are not. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { port, devices: count, window } = options
+  const { port, devices: count, window, qosOf = () => 1 } = options
   const more = Array.from({ length: options.moreSensors ?? 0 }, (_, index) => `,"sensor_${index}":${index}`)
   const devices: Device[] = []
   const faults: string[] = []
@@ -59,7 +62,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   let longestWaitMs = 0
 
   const settle = (device: Device, packet: Packet): void => {
-    if (packet.cmd !== 'puback') return
+    if (packet.cmd !== (device.qos === 1 ? 'puback' : 'pubrec')) return
+    if (device.qos === 2) device.link.send({ cmd: 'pubrel', messageId: packet.messageId ?? 0 })
     if (packet.messageId !== identifier(device.acknowledged + 1)) {
       faults.push(`${device.name} was acknowledged ${packet.messageId} after ${device.acknowledged}`)
     }
@@ -70,7 +74,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 
   const connect = async (index: number): Promise<void> => {
-    const name = `fleet-${index}`
+    const name = fleetName(index)
     let device: Device | undefined
     const onPacket = (packet: Packet): void => {
       if (device !== undefined) settle(device, packet)
@@ -82,7 +86,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       keepalive: KEEP_ALIVE_SECONDS,
       onPacket,
     })
-    device = { name, link, sent: 0, acknowledged: 0, sentAtMs: [] }
+    device = { name, link, qos: qosOf(index), sent: 0, acknowledged: 0, sentAtMs: [] }
     devices.push(device)
     void link.closed.then(() => {
       if (!isStopped) faults.push(`${name} was disconnected`)
@@ -97,10 +101,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     device.link.send({
       ...{
         cmd: 'publish',
-        topic: `devices/${device.name}/data`,
+        topic: topicOf(device),
         payload: `{"value":${device.sent}${more.join('')}}`,
       },
-      ...{ messageId: identifier(device.sent), qos: 1, dup: false, retain: false },
+      ...{ messageId: identifier(device.sent), qos: device.qos, dup: false, retain: false },
     })
   }
 
@@ -162,6 +166,16 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       for (const { link } of devices) link.destroy()
     },
   }
+}
+
+/** What the device with this index is called, before it is there. */
+export function fleetName(index: number): string {
+  return `fleet-${index}`
+}
+
+/** Where a device reports. */
+export function topicOf({ name }: { readonly name: string }): string {
+  return `devices/${name}/data`
 }
 
 function identifier(number: number): number {

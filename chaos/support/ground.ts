@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunningMariadb, startMariadb } from '../../test/support/mariadb.js'
+import { type RunningRedis, spawnRedis } from '../../test/support/redis-process.js'
 import { type Server, spawnServerProcess } from '../../test/support/server-process.js'
 
 /** What a run has started, and ends again. */
@@ -14,6 +15,8 @@ export interface Ground {
   readyServer(environment: Readonly<Record<string, string>>): Promise<Server>
   /** A MariaDB of its own with the database `readings`, and a user there who may do no more than a platform's. */
   mariadb(options?: readonly string[]): Promise<RunningMariadb>
+  /** A Redis of its own that loses nothing when it is killed; `before`: the one whose place it takes. */
+  redis(before?: RunningRedis): Promise<RunningRedis>
   /** Has something ended with the run, last come, first served. */
   defer(end: () => unknown): void
   /** Ends everything; the folder stays when there is something to see in it. */
@@ -81,6 +84,12 @@ export function createGround(name: string): Ground {
          GRANT ALL ON readings.* TO '${USER.name}'@'127.0.0.1'`,
       )
       return started
+    },
+    redis(before) {
+      const files = before?.folder ?? join(folder, 'redis')
+      mkdirSync(files, { recursive: true })
+      const options = before === undefined ? {} : { port: before.port }
+      return spawnRedis(files, options, (end) => void ends.push(end))
     },
     defer: (end) => void ends.push(end),
     async end(keepsFolder) {

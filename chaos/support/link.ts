@@ -17,7 +17,8 @@ export interface Link {
 }
 
 /** A client as CONNECT names it. */
-export interface LinkOptions extends Pick<IConnectPacket, 'clientId' | 'clean' | 'keepalive'> {
+export interface LinkOptions
+  extends Pick<IConnectPacket, 'clientId' | 'clean' | 'keepalive' | 'username' | 'password'> {
   readonly port: number
   /** Told every packet after CONNACK, in the order of arrival; the first may come before the link is there. */
   readonly onPacket: (packet: Packet, send: Link['send']) => void

@@ -38,7 +38,7 @@ export interface Alert {
   /** When it was raised, and when it ended, ISO 8601. */
   readonly since: string
   readonly until?: string
-  /** The host name of the server that tells it. */
+  /** What the server that tells it calls itself. */
   readonly server: string
   /** For people. */
   readonly message: string

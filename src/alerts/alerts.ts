@@ -34,7 +34,8 @@ export interface AlertOutputs {
 }
 
 /** The settings of alerts. */
-export type AlertSettings = AlertThresholds & Pick<Settings, 'ALERT_WEBHOOK_URL' | 'DATA_DIR'>
+export type AlertSettings = AlertThresholds &
+  Pick<Settings, 'ALERT_WEBHOOK_URL' | 'DATA_DIR' | 'INSTANCE_NAME'>
 
 /** What alerts are made of. */
 export interface AlertParts {
@@ -78,7 +79,7 @@ export function createAlerts({ settings, tally, log }: AlertParts): Alerts {
     const memory = await openAlertMemory(join(settings.DATA_DIR, 'alerts.json'), log)
     const { before } = memory
     missAgain(silence, before)
-    const server = hostname()
+    const server = settings.INSTANCE_NAME ?? hostname()
     const judge = createJudge({ rules, server, maxInForce: MAX_IN_FORCE, before, clock: Date })
     inForce = () => judge.inForce().map(({ alert }) => alert)
     const { tell, leftOut, stop } = createTelling(settings, outputs, log)

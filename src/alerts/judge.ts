@@ -13,7 +13,7 @@ export interface Judge {
 /** What a judge is made of. */
 export interface JudgeOptions {
   readonly rules: readonly Rule[]
-  /** Host name, for the alerts. */
+  /** What the server calls itself in the alerts. */
   readonly server: string
   /** How many of one rule may be in force; further ones are not raised until some have ended. */
   readonly maxInForce: number

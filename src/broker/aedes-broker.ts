@@ -1,6 +1,7 @@
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
-import type { Kept } from '../sessions/disk/outbox.js'
+import type { Kept, OutboxMessage } from '../sessions/disk/outbox.js'
 import type { OwnSessions } from '../sessions/sessions.js'
+import { type Audience, createAudience } from './audience.js'
 import { type EmissionOrder, orderEmissions } from './emission-order.js'
 
 export type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
@@ -15,6 +16,12 @@ export interface Publication {
   abandon(): void
   /** Whether `store` may be called again after it has failed. */
   readonly isRepeatable: boolean
+}
+
+/** How a message of the server's own is published. */
+export interface PublishOptions {
+  readonly qos: 0 | 1 | 2
+  readonly retain?: boolean
 }
 
 /** Aedes's emitter, as `mqemitter` has it. */
@@ -49,12 +56,14 @@ export class PublishingAedes extends Aedes {
   declare counter: number
   readonly #own: OwnSessions | undefined
   readonly #order: EmissionOrder | undefined
+  readonly #audience: Audience | undefined
   readonly #endings = new WeakMap<PublishPacket, Ending>()
 
   constructor(options: AedesOptions, own: OwnSessions | undefined) {
     super(options)
     this.#own = own
     if (own === undefined) this.#order = orderEmissions(this)
+    else this.#audience = createAudience(this.mq)
   }
 
   /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
@@ -62,29 +71,42 @@ export class PublishingAedes extends Aedes {
     this.#endings.set(packet, atOnce)
   }
 
-  /** Publishes what a client wants published. */
-  begin(packet: PublishPacket, client: Client): Publication {
-    if (this.#own === undefined) return this.#beginShared(packet, client)
+  /** Publishes what a client wants published, or, without one, what the server does. */
+  begin(packet: PublishPacket, client: Client | null): Publication {
+    if (this.#own === undefined) return this.#beginShared(packet, client, () => this.drop(packet))
     const { qos, messageId } = packet
-    const isReceived = qos === 2 && !client.clean && messageId !== undefined
+    const isReceived = qos === 2 && client?.clean === false && messageId !== undefined
     const from = isReceived ? { clientId: client.id, packetIdentifier: messageId } : undefined
-    const kept = this.#own.outbox(toMessage(packet), from)
+    const message = toMessage(packet)
+    const kept = this.#own.outbox(message, from)
     return {
       store: kept.store,
-      deliver: () => void this.#endings.set(packet, this.#deliver(kept, packet)),
+      deliver: () => void this.#endings.set(packet, this.#deliver(kept, message)),
       abandon: kept.abandon,
       isRepeatable: true,
     }
   }
 
+  /** Publishes what Aedes does not see: a message that a client wants published at QoS 0 or 1. */
+  beginUnseen(message: OutboxMessage, client: Client): Publication {
+    if (this.#own === undefined) return this.#beginShared(message, client, () => undefined)
+    const kept = this.#own.outbox(message)
+    const { store, abandon } = kept
+    return { store, deliver: () => void this.#deliver(kept, message), abandon, isRepeatable: true }
+  }
+
   /** Where the sessions are shared, Aedes stores and delivers in one, and would do both twice. */
-  #beginShared(packet: PublishPacket, client: Client): Publication {
+  #beginShared(
+    packet: PublishPacket | OutboxMessage,
+    client: Client | null,
+    deliver: () => void,
+  ): Publication {
     return {
       store: () =>
         new Promise((resolve, reject) =>
           this.#publishShared(packet, client, (error) => (error == null ? resolve() : reject(error))),
         ),
-      deliver: () => this.drop(packet),
+      deliver,
       abandon: () => undefined,
       isRepeatable: false,
     }
@@ -105,14 +127,19 @@ export class PublishingAedes extends Aedes {
       this.#publishShared(packet, rest.length > 1 ? rest[0] : null, done)
       return
     }
-    const kept = this.#own.outbox(toMessage(packet))
-    const deliver = (): void => this.#deliver(kept, packet)(done)
+    const message = toMessage(packet)
+    const kept = this.#own.outbox(message)
+    const deliver = (): void => this.#deliver(kept, message)(done)
     const stored = kept.store()
     if (stored === undefined) deliver()
     else void stored.then(deliver, deliver) // nobody waits for its acknowledgement; the failure is in the log
   }
 
-  #publishShared(packet: PublishPacket, client: unknown, done: (error?: unknown) => void): void {
+  #publishShared(
+    packet: PublishPacket | OutboxMessage,
+    client: unknown,
+    done: (error?: unknown) => void,
+  ): void {
     const brokerCounter = this.#order?.next() ?? 0
     const published = (error?: unknown): void => {
       this.#order?.giveUp(brokerCounter) // it may have failed before it was emitted
@@ -121,13 +148,14 @@ export class PublishingAedes extends Aedes {
     Reflect.apply(super.publish, this, [{ ...packet, brokerCounter }, client, published])
   }
 
-  #deliver(kept: Kept, packet: PublishPacket): Ending {
+  #deliver(kept: Kept, packet: OutboxMessage): Ending {
     this.counter += 1
     const { id: brokerId, counter: brokerCounter } = this
     kept.deliver({ brokerId, brokerCounter })
+    if (this.#audience?.has(packet.topic) === false) return atOnce
     let isDelivered = false
     let ended: (() => void) | undefined
-    const { topic, payload, qos, retain } = toMessage(packet)
+    const { topic, payload, qos, retain } = packet
     const message = { cmd: 'publish', brokerId, brokerCounter, topic, payload, qos, retain, dup: false }
     this.mq.emit(message, () => {
       isDelivered = true

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { encodePubacks } from '../mqtt/encode-packet.js'
 
 /** How a connection takes what is written to it. */
 export interface BackPressure {
@@ -6,6 +7,8 @@ export interface BackPressure {
   readonly isFull: boolean
   /** Writes a message; what is written in one turn goes to the socket together. */
   write(bytes: Buffer): void
+  /** Writes a PUBACK; those of one turn are one write, which comes before any other. */
+  acknowledge(packetIdentifier: number): void
 }
 
 /** What is to be done about it. */
@@ -31,25 +34,46 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
   const write = stream.write.bind(stream)
   let isFull = false
   let isCorked = false
+  let acknowledged: number[] = []
   let isHeld = false
   let answerBytes = 0
   let timer: NodeJS.Timeout | undefined
 
   const note = (isTaken: boolean): void => {
-    if (isTaken || isFull) return
+    if (isTaken || isFull || stream.destroyed) return // Aedes also answers those who have gone
     isFull = true
     timer = setTimeout(options.stalled, options.stalledAfterMs).unref()
   }
-  stream.write = (...args: unknown[]): boolean => {
+  const cork = (): void => {
+    if (isCorked) return
+    isCorked = true
+    stream.cork()
+    process.nextTick(() => {
+      flush()
+      isCorked = false
+      stream.uncork()
+    })
+  }
+  const flush = (): void => {
+    if (acknowledged.length === 0) return
+    const pubacks = encodePubacks(acknowledged)
+    acknowledged = []
+    if (stream.writable) answer([pubacks])
+  }
+  const answer = (args: readonly unknown[]): boolean => {
     const isTaken: unknown = Reflect.apply(write, stream, args)
     note(isTaken === true)
-    const [answer] = args
-    if (isFull && (typeof answer === 'string' || answer instanceof Uint8Array)) answerBytes += answer.length
+    const [bytes] = args
+    if (isFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) answerBytes += bytes.length
     if (!isHeld && answerBytes > MAX_ANSWER_BYTES) {
       isHeld = true
       options.hold(true)
     }
     return isTaken === true
+  }
+  stream.write = (...args: unknown[]): boolean => {
+    flush()
+    return answer(args)
   }
   stream.on('drain', () => {
     clearTimeout(timer)
@@ -67,15 +91,13 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
       return isFull
     },
     write(bytes) {
-      if (!isCorked) {
-        isCorked = true
-        stream.cork()
-        process.nextTick(() => {
-          isCorked = false
-          stream.uncork()
-        })
-      }
+      cork()
+      flush()
       note(write(bytes))
+    },
+    acknowledge(packetIdentifier) {
+      cork()
+      acknowledged.push(packetIdentifier)
     },
   }
 }

@@ -22,10 +22,22 @@ export interface ClientCertificate {
   readonly serialNumber: string
 }
 
+/** What is on its way of the publishes of one connection. */
+export interface Pending {
+  /** Publishes that have not had their answer. */
+  publishes: number
+  /** What they take in memory. */
+  bytes: number
+  /** Whether the inlet is held for them. */
+  isHeld: boolean
+}
+
 /** What the broker knows of one connection beside what Aedes keeps. */
 export interface Connection {
   /** Distinct among all connections of the process. */
   readonly number: number
+  /** When it sent its first bytes, epoch ms. */
+  readonly sinceMs: number
   readonly stream: Duplex
   readonly peer: Peer
   /** Aborted when the connection has closed. */
@@ -42,8 +54,7 @@ export interface Connection {
   identity: Identity | undefined
   /** When its last message went to ingest, epoch ms; 0: none yet. */
   lastMessageAtMs: number
-  /** Whether the inlet is held because too many messages of this client are on their way. */
-  isFull: boolean
+  readonly pending: Pending
 }
 
 /** Given as the reason, because the default is an error whose stack costs 0.1 ms. */
@@ -61,6 +72,7 @@ export function createConnection(
   stream.once('close', () => closed.abort(CLOSED))
   const connection: Omit<Connection, 'outlet'> = {
     number,
+    sinceMs: Date.now(),
     stream,
     peer,
     signal: closed.signal,
@@ -70,7 +82,7 @@ export function createConnection(
     subscriptions: new Map(),
     identity: undefined,
     lastMessageAtMs: 0,
-    isFull: false,
+    pending: { publishes: 0, bytes: 0, isHeld: false },
   }
   return Object.assign(connection, { outlet: openOutlet(connection) })
 }

@@ -1,9 +1,14 @@
+import type { Acknowledgement } from '../mqtt/read-packets.js'
 import type { PacketIdentifiers } from '../sessions/sessions.js'
 
 /** What is on its way to one client at QoS 1 and 2, by packet identifiers. */
 export interface DeliveryWindow extends PacketIdentifiers {
   /** How many more may be on their way. */
   readonly room: number
+  /** A message was sent, or its PUBREL, and is to be answered so. */
+  sent(packetIdentifier: number, awaits: Acknowledgement): void
+  /** What is to come for it; `undefined` where nothing was sent. */
+  awaited(packetIdentifier: number): Acknowledgement | undefined
   /** The client has acknowledged it for good, with PUBACK or PUBCOMP, or it was not sent. */
   free(packetIdentifier: number): void
 }
@@ -18,7 +23,7 @@ export function createDeliveryWindow(
   limit: number,
   isReserved: (packetIdentifier: number) => boolean,
 ): DeliveryWindow {
-  const inFlight = new Set<number>()
+  const inFlight = new Map<number, Acknowledgement | undefined>()
   let last = 0
   return {
     get room() {
@@ -28,16 +33,18 @@ export function createDeliveryWindow(
       for (let tried = 0; tried < HIGHEST; tried += 1) {
         last = (last % HIGHEST) + 1
         if (inFlight.has(last) || isReserved(last)) continue
-        inFlight.add(last)
+        inFlight.set(last, undefined)
         return last
       }
       return undefined
     },
     claim(packetIdentifier) {
       if (inFlight.has(packetIdentifier)) return false
-      inFlight.add(packetIdentifier)
+      inFlight.set(packetIdentifier, undefined)
       return true
     },
+    sent: (packetIdentifier, awaits) => void inFlight.set(packetIdentifier, awaits),
+    awaited: (packetIdentifier) => inFlight.get(packetIdentifier),
     free: (packetIdentifier) => void inFlight.delete(packetIdentifier),
   }
 }

@@ -66,8 +66,11 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
         outlet.deliver(message, grantedQos(connection.subscriptions, topic), () => void setImmediate(passed))
         return
       }
-      if (isQos0) outlet.deliver(message, 0)
-      else outlet.deliver(message, qos === 2 ? grantedQos(connection.subscriptions, topic) : 1)
+      const { subscriptions } = connection
+      // Of the copies that come for several subscriptions the first is taken, whichever it is for.
+      const isDecided = isQos0 ? qos === 0 || subscriptions.size === 1 : qos < 2
+      if (isDecided) outlet.deliver(message, isQos0 ? 0 : 1)
+      else outlet.deliver(message, grantedQos(subscriptions, topic))
       passed()
     })
     return outlet

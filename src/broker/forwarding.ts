@@ -11,6 +11,8 @@ export interface Sender extends Pick<Connection, 'signal' | 'deliveries'> {
 /** What a publish is forwarded by. */
 export interface Forwarded {
   readonly publication: Publication
+  /** What its `store` has returned, where that was called already. */
+  readonly stored?: Promise<void>
   /** Whether its client waits for an acknowledgement. */
   readonly isAwaited: boolean
   /** Whether nobody could ask for the acknowledgement any more once the connection has ended. */
@@ -43,7 +45,7 @@ export function createForwarding(log: Logger): Forwarding {
   let isStopped = false
 
   return {
-    forward(sender, { publication, isAwaited, endsWithConnection, settled }) {
+    forward(sender, { publication, stored: begun, isAwaited, endsWithConnection, settled }) {
       const { inlet, signal, deliveries } = sender
       const place = deliveries.take()
       let isHeld = false
@@ -81,12 +83,12 @@ export function createForwarding(log: Logger): Forwarding {
           end(false)
         }
       }
-      const attempt = (): void => {
-        const stored = publication.store()
+      const attempt = (begun?: Promise<void>): void => {
+        const stored = begun ?? publication.store()
         if (stored === undefined) end(true)
         else void stored.then(() => end(true), failed)
       }
-      attempt()
+      attempt(begun)
     },
     idle: () =>
       open === 0

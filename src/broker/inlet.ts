@@ -8,8 +8,16 @@ export interface Inlet {
   hold(isHeld: boolean): void
   /** The CONNECT has had its CONNACK, and what the client has sent behind it may be read. */
   goOn(): void
+  /** Ends the connection for a packet that was read, when those before it have had their answers. */
+  refuse(fault: PacketFault): void
+  /** Whether a packet was refused, behind which nothing is to be handled. */
+  readonly isRefused: boolean
+  /** To be called when all that was read may be done with. */
+  settled(): void
   /** Lets the broker read on, although a message that it has read is not done with. */
   readAhead(): void
+  /** How much was read last, which is kept while any part of it is; 0 when it was asked for since. */
+  takeReadBytes(): number
   /** Ends the connection when no whole packet comes for so long; 0: never. A held connection is not judged. */
   setSilenceLimit(limitMs: number): void
   /** What was set. */
@@ -22,6 +30,8 @@ export interface Inlet {
 export interface InletOptions {
   /** The largest packet let through, fixed header included. */
   readonly maxPacketBytes: number
+  /** Whether packets that were read have not had their answers. */
+  readonly isBusy: () => boolean
   /** Told before the stream is destroyed. */
   readonly onFault: (fault: PacketFault) => void
 }
@@ -50,8 +60,10 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
   let announcements = 0
   let silenceLimitMs = 0
   let lastReadAtMs = 0
+  let readBytes = 0
   let silence: NodeJS.Timeout | undefined
   let isAnswered = false
+  let isRefused = false
   /** What was read behind the CONNECT. */
   let rest: Buffer | undefined
   /** What is to be done instead of reading on. */
@@ -62,6 +74,15 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
     options.onFault(fault)
     if (fault.returnCode === undefined) stream.destroy()
     else stream.end(Buffer.of(0x20, 2, 0, fault.returnCode), () => stream.destroy())
+  }
+
+  const endNow = (): void => {
+    if (!stream.destroyed) end?.()
+  }
+
+  const settled = (): void => {
+    // Answers that were written in this turn leave before the next.
+    if (end !== undefined && !options.isBusy()) setImmediate(endNow)
   }
 
   const hold = (isHeld: boolean): void => {
@@ -97,7 +118,7 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
   stream.read = (size?: number): Buffer | null => {
     if (holds > 0) return null
     if (end !== undefined) {
-      end()
+      settled()
       return null
     }
     const chunk = next(size)
@@ -110,17 +131,27 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
       holds += 1
     }
     if (packets.length === 0) {
-      if (fault !== undefined) fail(fault)
+      if (fault !== undefined) end = () => fail(fault)
+      settled()
       return null
     }
     if (fault !== undefined) end = () => fail(fault)
     silence?.refresh()
+    readBytes = Math.max(packets.length, chunk.length)
     return packets
   }
   stream.once('close', () => clearTimeout(silence))
 
   return {
     hold,
+    settled,
+    refuse(fault) {
+      isRefused = true
+      end = () => fail(fault)
+    },
+    get isRefused() {
+      return isRefused
+    },
     goOn() {
       if (isAnswered) return
       isAnswered = true
@@ -130,6 +161,11 @@ export function createInlet(stream: Duplex, options: InletOptions): Inlet {
       announcements += 1
       // Not now: Aedes is in the middle of parsing what it read.
       if (announcements === 1) queueMicrotask(announce)
+    },
+    takeReadBytes() {
+      const bytes = readBytes
+      readBytes = 0
+      return bytes
     },
     get silenceLimitMs() {
       return silenceLimitMs

@@ -2,6 +2,7 @@ import { addressKey } from '../auth/address-key.js'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { PeerEvents } from '../metrics/peer-events.js'
 import { countReason, type Tally } from '../metrics/tally.js'
+import type { AuthenticateError } from './aedes-broker.js'
 import type { ClientIds } from './client-ids.js'
 import type { Connection } from './connection.js'
 import type { FaultLog } from './fault-log.js'
@@ -16,19 +17,15 @@ export const LoginCode = {
   notAuthorized: 5,
 } as const
 
-const LOGIN_REFUSED = 'the login was refused'
-
 /** One of them. */
 export type LoginCode = (typeof LoginCode)[keyof typeof LoginCode]
 
-/** What a login that was not let in is to Aedes. */
-export function refusal(returnCode: Exclude<LoginCode, 0>): Error & { returnCode: Exclude<LoginCode, 0> } {
-  return Object.assign(new Error(LOGIN_REFUSED), { returnCode })
-}
+/** The message of a refusal, by which one that has had its line in the log is known. */
+export const LOGIN_REFUSED = 'the login was refused'
 
-/** Whether a fault that Aedes tells of is one. */
-export function isRefusal({ message }: Error): boolean {
-  return message === LOGIN_REFUSED
+/** What Aedes is told of a login that is not accepted. */
+export function refusal(returnCode: Exclude<LoginCode, 0>): AuthenticateError {
+  return Object.assign(new Error(LOGIN_REFUSED), { returnCode })
 }
 
 /** Decides on a CONNECT, and gives the connection its identity. */

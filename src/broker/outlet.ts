@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { encodePublish, encodePubrel } from '../mqtt/encode-packet.js'
+import { faults, type PacketFault } from '../mqtt/packet-fault.js'
+import type { Acknowledgement } from '../mqtt/read-packets.js'
 import type { Backlog, LiveMessage, Outgoing } from '../sessions/sessions.js'
 import type { BackPressure } from './back-pressure.js'
 import { createCopyFilter } from './copy-filter.js'
@@ -110,6 +112,24 @@ export class Outlet {
     this.#flow()
   }
 
+  /** The client's own message is done with: PUBACK. */
+  acknowledge(packetIdentifier: number): void {
+    this.#parts.pressure.acknowledge(packetIdentifier)
+  }
+
+  /**
+   * The client has sent this of a message, which is wrong where that was sent to be answered otherwise. What was
+   * not sent may be of an earlier connection, or of nothing, and is let be (MQTT 3.1.1, 4.3).
+   */
+  received(kind: Acknowledgement, packetIdentifier: number): PacketFault | undefined {
+    const awaited = this.#window.awaited(packetIdentifier)
+    if (awaited === undefined) return undefined
+    const isAgain = kind === 'pubrec' && awaited === 'pubcomp'
+    if (kind !== awaited && !isAgain) return faults.wrongAcknowledgement
+    if (kind === 'pubrec') this.#window.sent(packetIdentifier, 'pubcomp')
+    return undefined
+  }
+
   /** The client has acknowledged a message for good, with PUBACK or PUBCOMP. */
   acknowledged(packetIdentifier: number): void {
     this.#window.free(packetIdentifier)
@@ -186,10 +206,13 @@ export class Outlet {
     const packet = this.#taken.shift()
     if (packet === undefined) return false
     const { packetIdentifier } = packet
-    if (packet.cmd === 'pubrel') this.#parts.pressure.write(encodePubrel(packetIdentifier))
-    else if (this.#parts.mayReceive(packet.topic))
+    if (packet.cmd === 'pubrel') {
+      this.#window.sent(packetIdentifier, 'pubcomp')
+      this.#parts.pressure.write(encodePubrel(packetIdentifier))
+    } else if (this.#parts.mayReceive(packet.topic)) {
+      this.#window.sent(packetIdentifier, awaitedFor(packet.qos))
       this.#parts.pressure.write(encodePublish({ ...packet, isRetained: false }))
-    else {
+    } else {
       this.#window.free(packetIdentifier)
       this.#backlog?.discard(packetIdentifier).catch(() => undefined) // it is looked at again on the next connection
     }
@@ -202,6 +225,7 @@ export class Outlet {
     const message = packetIdentifier === undefined ? undefined : this.#acknowledged.shift()
     if (packetIdentifier === undefined || message === undefined) return false
     if (this.#parts.mayReceive(message.topic)) {
+      this.#window.sent(packetIdentifier, awaitedFor(message.qos))
       this.#parts.pressure.write(encodePublish({ ...message, isRepeated: false, packetIdentifier }))
     } else this.#window.free(packetIdentifier)
     this.#leave(message)
@@ -221,3 +245,5 @@ export class Outlet {
     left?.()
   }
 }
+
+const awaitedFor = (qos: 0 | 1 | 2): Acknowledgement => (qos === 2 ? 'pubrec' : 'puback')

@@ -5,23 +5,21 @@ import type { Tally } from '../metrics/tally.js'
 import type { Publication } from './aedes-broker.js'
 import type { Connection } from './connection.js'
 import { createForwarding } from './forwarding.js'
-import { createReceivedOnce } from './received-once.js'
+import { createReadLimit } from './read-limit.js'
+import { createReceivedOnce, type InboundQos2 } from './received-once.js'
 
 /** A PUBLISH, or a will, that a client wants published. */
 export interface InboundPublish {
   readonly clientId: string
-  /**
-   * The client's session: a clean one ends with its connection, and the next may use the same packet
-   * identifiers for other messages [MQTT-3.1.2-6].
-   */
-  readonly session: string
-  /** Whether it is a clean one. */
+  /** Whether its session ends with its connection. */
   readonly isClean: boolean
   readonly topic: string
   readonly payload: Buffer
   readonly qos: 0 | 1 | 2
   /** `undefined` for QoS 0 and for a will. */
   readonly packetIdentifier: number | undefined
+  /** How a QoS 2 message is known again. */
+  readonly received: InboundQos2 | undefined
 }
 
 /** What became of a publish: delivered or dropped, both to be acknowledged, or failed. */
@@ -55,10 +53,12 @@ export interface Publishing {
   stop(): void
 }
 
-/** More than any device sends before it waits for an answer; a bound on what one client keeps here. */
-const MAX_PENDING = 1000
 const MINUTE_MS = 60_000
 const MAX_LOGGED_PAIRS = 10_000
+
+/** So many topics are remembered of which ingest wants nothing, and none that is longer: a few megabytes. */
+const MAX_UNROUTED = 10_000
+const MAX_UNROUTED_LENGTH = 128
 
 /** Names and topics come from peers, and are shortened in the log. */
 const MAX_LOGGED_NAME = 64
@@ -68,7 +68,9 @@ const MAX_LOGGED_TOPIC = 256
 export function createPublishing(parts: PublishingParts): Publishing {
   const receivedOnce = createReceivedOnce(parts.isReceived)
   const forwarding = createForwarding(parts.log)
+  const readLimit = createReadLimit()
   const deniedLog = createRateLimit(MINUTE_MS, MAX_LOGGED_PAIRS)
+  const unrouted = createUnrouted()
 
   const logDenied = (publish: InboundPublish, user: string | undefined, rule: string): void => {
     parts.tally.publishesDenied += 1
@@ -83,27 +85,56 @@ export function createPublishing(parts: PublishingParts): Publishing {
     )
   }
 
+  /** Nothing is before it, and ingest leaves it alone: most often nothing of it is stored, and it is done at once. */
+  const handleAlone: Publishing['handle'] = (connection, publish, begin, decided) => {
+    connection.lastMessageAtMs = Date.now()
+    const publication = begin()
+    const stored = publication.store()
+    if (stored === undefined) {
+      publication.deliver()
+      decided('delivered')
+      if (publish.packetIdentifier !== undefined) parts.tally.acknowledgementSeconds.observe(0)
+      return
+    }
+    const passage = readLimit.enter(connection)
+    forwarding.forward(connection, {
+      ...{ publication, stored, isAwaited: publish.packetIdentifier !== undefined },
+      endsWithConnection: true,
+      settled(isDone) {
+        decided(isDone ? 'delivered' : 'failed')
+        passage.end()
+      },
+    })
+    passage.wait()
+  }
+
   const handle: Publishing['handle'] = (connection, publish, begin, decided) => {
     const { inlet, turns, deliveries } = connection
+    const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
+    const { isAllowed, rule } = access.mayPublish(publish.topic)
+    if (isAllowed && isAlone(connection, publish) && unrouted.has(publish.topic)) {
+      handleAlone(connection, publish, begin, decided)
+      return
+    }
     const turn = turns.take()
+    const passage = readLimit.enter(connection)
     const arrivedMs = performance.now()
     const end = (verdict: Verdict): void => {
       decided(verdict)
       if (verdict === 'delivered' && publish.packetIdentifier !== undefined) {
         parts.tally.acknowledgementSeconds.observe((performance.now() - arrivedMs) / 1000)
       }
-      openWhenDrained(connection)
+      passage.end()
     }
     // Also for a repeated one, which Aedes answers without publishing it.
     const drop = (): void => turn.end(() => deliveries.take().end(() => end('dropped')))
-    const { user, access } = connection.identity ?? { user: undefined, access: noAccess }
-    const { isAllowed, rule } = access.mayPublish(publish.topic)
     if (!isAllowed) {
       logDenied(publish, user, rule)
       drop()
+      passage.wait()
       return
     }
-    const { topic, payload, qos, clientId, session, isClean, packetIdentifier } = publish
+    const { topic, payload, qos, isClean, packetIdentifier, received } = publish
     const message = { topic, payload, qos, hold: (isHeld: boolean) => inlet.hold(isHeld) }
     let outcome: Verdict | undefined
     const forward = (settled: () => void): void =>
@@ -119,33 +150,34 @@ export function createPublishing(parts: PublishingParts): Publishing {
         }),
       )
     const store = (settled: () => void): void => {
-      if (!parts.ingest.handle(message, () => forward(settled))) forward(settled)
+      if (!parts.ingest.handle(message, () => forward(settled))) {
+        unrouted.add(topic)
+        forward(settled)
+      }
       connection.lastMessageAtMs = Date.now()
     }
     const proceed = (): void => (outcome === undefined ? drop() : end(outcome))
-    if (qos === 2 && packetIdentifier !== undefined) {
-      receivedOnce.receive({ clientId, session, packetIdentifier }, store, proceed)
-    } else store(proceed)
-    if (pending(connection) > 0) inlet.readAhead()
-    closeWhenFull(connection)
+    if (received === undefined) store(proceed)
+    else receivedOnce.receive(received, store, proceed)
+    passage.wait()
   }
 
   return { handle, idle: forwarding.idle, stop: forwarding.stop }
 }
 
-/** Publishes of a client that have not had their answer. */
-function pending({ turns, deliveries }: Connection): number {
-  return turns.length + deliveries.length
+/** Topics that ingest leaves alone. */
+function createUnrouted(): Pick<Set<string>, 'has' | 'add'> {
+  const topics = new Set<string>()
+  return {
+    has: (topic) => topics.has(topic),
+    add(topic) {
+      if (topics.size >= MAX_UNROUTED) topics.clear()
+      return topic.length > MAX_UNROUTED_LENGTH ? topics : topics.add(topic)
+    },
+  }
 }
 
-function closeWhenFull(connection: Connection): void {
-  if (connection.isFull || pending(connection) < MAX_PENDING) return
-  connection.isFull = true
-  connection.inlet.hold(true)
-}
-
-function openWhenDrained(connection: Connection): void {
-  if (!connection.isFull || pending(connection) > MAX_PENDING / 2) return
-  connection.isFull = false
-  connection.inlet.hold(false)
+/** Whether no publish of the client is before this one, nor could this be one that was there already. */
+function isAlone(connection: Connection, { received }: InboundPublish): boolean {
+  return received === undefined && connection.pending.publishes === 0
 }

@@ -10,7 +10,10 @@ export interface ReceivedOnce {
 /** A QoS 2 message as its client names it. */
 export interface InboundQos2 {
   readonly clientId: string
-  /** The session that the packet identifier belongs to. */
+  /**
+   * The session that the packet identifier belongs to: a clean one ends with its connection, and the next may use
+   * the same for other messages [MQTT-3.1.2-6].
+   */
   readonly session: string
   readonly packetIdentifier: number
 }

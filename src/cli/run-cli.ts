@@ -11,6 +11,8 @@ const HELP = `Usage: damselfly [COMMAND]
   certs     make the CA and the server certificate now
   import-mosquitto
             take over the settings, users and certificates of a mosquitto.conf
+  backup    copy what the server keeps in DATA_DIR into one file, while it runs
+  restore   put such a file back, into an empty DATA_DIR
 
 damselfly COMMAND --help says more. Settings come from the environment or a .env file in the working
 directory; README.md lists them.
@@ -34,6 +36,8 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['acl', async () => (await import('./acl.js')).aclCommand],
   ['certs', async () => (await import('./certs.js')).certsCommand],
   ['import-mosquitto', async () => (await import('./import-mosquitto.js')).importMosquittoCommand],
+  ['backup', async () => (await import('./backup.js')).backupCommand],
+  ['restore', async () => (await import('./restore.js')).restoreCommand],
 ])
 
 /**

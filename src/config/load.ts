@@ -4,18 +4,14 @@ import { parseEnv } from 'node:util'
 import { ConfigError } from './config-error.js'
 import type { Option } from './option.js'
 import { options, type Settings } from './options.js'
-
-interface Source {
-  readonly value: string
-  readonly origin: 'environment' | '.env'
-}
+import { fileVariable, readSecretFile, type Source } from './secret-file.js'
 
 /**
  * Reads every setting from `environment`, and from the `.env` file in `folder` where the environment has
- * none; an empty value counts as absent.
+ * none; an empty value counts as absent. A secret may stand in a file instead, which `NAME_FILE` names.
  *
- * @throws ConfigError CONFIG_VALUE for the first value that is out of its range, CONFIG_FILE for a `.env`
- *   that cannot be read.
+ * @throws ConfigError CONFIG_VALUE for the first value that is out of its range, CONFIG_FILE for a `.env` or
+ *   the file of a secret that cannot be read, CONFIG_CONFLICT for a secret that stands in both places.
  */
 export function loadSettings(environment: NodeJS.ProcessEnv, folder: string): Settings {
   const file = readEnvFile(resolve(folder, '.env'))
@@ -25,11 +21,25 @@ export function loadSettings(environment: NodeJS.ProcessEnv, folder: string): Se
     const fallback = file[name]
     return fallback === undefined || fallback === '' ? undefined : { value: fallback, origin: '.env' }
   }
-  const entries = Object.entries(options).map(([name, option]) => [
-    name,
-    readOption(name, option, sourceOf(name)),
-  ])
+  const entries = Object.entries(options).map(([name, option]: [string, Option<unknown>]) => {
+    const source = option.isSecret === true ? secretSource(name, sourceOf, folder) : sourceOf(name)
+    return [name, readOption(name, option, source)]
+  })
   return Object.freeze(Object.fromEntries(entries))
+}
+
+function secretSource(
+  name: string,
+  sourceOf: (name: string) => Source | undefined,
+  folder: string,
+): Source | undefined {
+  const [direct, file] = [sourceOf(name), sourceOf(fileVariable(name))]
+  if (file === undefined) return direct
+  if (direct === undefined) return readSecretFile(fileVariable(name), file.value, folder)
+  throw new ConfigError(
+    'CONFIG_CONFLICT',
+    `${name} (${direct.origin}) and ${fileVariable(name)} (${file.origin}) are both set; keep one of them`,
+  )
 }
 
 function readOption(name: string, option: Option<unknown>, source: Source | undefined): unknown {

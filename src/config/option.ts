@@ -14,7 +14,7 @@ export interface Option<T> {
   readonly description: string
   /** The same line in Chinese. */
   readonly descriptionZh: string
-  /** Whether an error must keep the value to itself. */
+  /** Whether an error must keep the value to itself. Such a value can stand in a file, which `NAME_FILE` names. */
   readonly isSecret?: boolean
 }
 

@@ -28,8 +28,8 @@ export const options = {
     descriptionZh: '可通过 WebSocket 连接的网站，如 `https://a.example, https://b.example`；留空为全部',
   }),
   HTTP_PORT: port(8080, {
-    description: '`/healthz`, `/readyz`, `/metrics` and `/api/devices/NAME`',
-    descriptionZh: '`/healthz`、`/readyz`、`/metrics` 与 `/api/devices/NAME`',
+    description: '`/healthz`, `/readyz`, `/metrics` and the API',
+    descriptionZh: '`/healthz`、`/readyz`、`/metrics` 与 API',
   }),
   BIND_ADDRESS: text('0.0.0.0', {
     accepts: (value) => isIP(value) !== 0,
@@ -205,6 +205,14 @@ export const options = {
   MAX_KEEPALIVE_S: integer(65_535, 1, 65_535, {
     description: 'The longest keep alive taken; a longer or absent one is refused when this is below 65535',
     descriptionZh: '允许的最长 keep alive；设为小于 65535 时，更长或未设者被拒绝',
+  }),
+  INSTANCE_NAME: text(undefined, {
+    accepts: (value) => /^[\w.-]{1,64}$/.test(value),
+    expected: 'up to 64 letters, digits, dots, hyphens and underscores',
+    defaultText: "the machine's name",
+    defaultTextZh: '主机名',
+    description: 'What this server calls itself in `system/server/status`; of several instances each its own',
+    descriptionZh: '本服务器在 `system/server/status` 中的名称；多实例时各不相同',
   }),
   SYS_INTERVAL_S: integer(10, 0, 86_400, {
     description: 'Seconds between updates of the topics below `$SYS/broker`; `0`: there are none',

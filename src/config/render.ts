@@ -1,5 +1,6 @@
 import type { Option } from './option.js'
 import { options } from './options.js'
+import { fileVariable } from './secret-file.js'
 
 /** A language that the README is written in. */
 export type Language = 'en' | 'zh'
@@ -15,13 +16,14 @@ const HEADINGS = {
 
 const ENV_HEADING = [
   '# The settings and their defaults: copy this file to .env and uncomment what you change. The environment goes',
-  '# before .env, and an empty value counts as absent. Written by `npm run generate` from src/config/options.ts.',
+  '# before .env, and an empty value counts as absent. NAME_FILE names a file that holds NAME. Written by',
+  '# `npm run generate` from src/config/options.ts.',
 ]
 
 /** The README's table of every setting, in Markdown, in the order of `options`. */
 export function renderSettingsTable(language: Language): string {
   const rows = entries().map(([name, option]) => [
-    `\`${name}\``,
+    [name, ...fileVariables(name, option)].map((word) => `\`${word}\``).join(' '),
     tableDefault(option, language),
     language === 'zh' ? option.descriptionZh : option.description,
   ])
@@ -48,8 +50,13 @@ export function renderEnvExample(): string {
     '',
     `# ${option.description.replaceAll('`', '')}`,
     `# ${name}=${envDefault(option)}`,
+    ...fileVariables(name, option).map((variable) => `# ${variable}=`),
   ])
   return [...ENV_HEADING, ...blocks.flat(), ''].join('\n')
+}
+
+function fileVariables(name: string, { isSecret }: Option<unknown>): string[] {
+  return isSecret === true ? [fileVariable(name)] : []
 }
 
 function entries(): [string, Option<unknown>][] {

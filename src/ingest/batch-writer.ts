@@ -7,19 +7,18 @@ import { StoreError } from '../store/store-error.js'
 import type { Accepted } from './accepted.js'
 import type { Availability } from './availability.js'
 import type { DeadLetters } from './dead-letters.js'
-import type { LiveMarks } from './live-marks.js'
 import { mergeBatch } from './merge-batch.js'
 import type { Spool } from './spool.js'
+import type { Split } from './spool-times.js'
 
 /** What writing needs. */
 export interface BatchWriterParts {
   readonly store: Pick<Store, 'write'>
   /** None: while the database is away, batches wait in memory. */
-  readonly spool: Pick<Spool, 'append'> | undefined
+  readonly spool: Pick<Spool, 'append' | 'split'> | undefined
   /** Called when something is in the spool. */
   readonly spooled: () => void
   readonly availability: Availability
-  readonly marks: LiveMarks
   readonly deadLetters: DeadLetters
   readonly keepsHistory: boolean
   readonly tally: Tally
@@ -41,6 +40,9 @@ interface Tried {
 
 const notTried: Tried = { isEnded: false, hanging: undefined }
 
+/** What the spool did with a batch: `full` passes as it is emptied, `failed` is the disk's. */
+type Spooled = 'spooled' | 'full' | 'failed'
+
 /**
  * A commit takes some 20 ms, a lost connection or a restart of a proxy a second: after so long of failures a
  * batch goes to the spool.
@@ -52,6 +54,9 @@ const HANGS_AFTER_MS = 4000
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5000
+
+/** The replay makes room for some messages with every commit. */
+const FULL_RETRY_MS = 100
 const MINUTE_MS = 60_000
 
 /**
@@ -59,21 +64,46 @@ const MINUTE_MS = 60_000
  * content the store refuses is taken apart until the refused report is found.
  */
 export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Accepted[]) => Promise<void> {
-  const { store, spool, availability, marks, tally, log, signal } = parts
+  const { store, spool, availability, tally, log, signal } = parts
   const limit = createRateLimit(MINUTE_MS, 2)
 
   const write = async (batch: readonly Accepted[]): Promise<void> => {
-    const isTried = spool !== undefined && availability.isOpen && !parts.isInHurry()
-    let { isEnded, hanging } = isTried ? await tryInTime(batch) : notTried
+    const rest = await writeBehind(batch)
+    if (rest.length > 0) await writeAhead(rest)
+  }
+
+  /** What has to follow older messages of its device goes to the spool; resolves with what need not. */
+  const writeBehind = async (batch: readonly Accepted[]): Promise<readonly Accepted[]> => {
+    while (!signal.aborted) {
+      const { behind, ahead } = splitBatch(batch)
+      if (behind.length === 0) return ahead
+      const isWhole = !isStoreFirst()
+      const outcome = await trySpool(isWhole ? batch : behind)
+      if (outcome === 'spooled') return isWhole ? [] : ahead
+      // A disk that takes nothing does not let go of what is before them either.
+      if (outcome === 'failed') return batch
+      tally.stuckSinceMs ??= Date.now()
+      await pause(FULL_RETRY_MS)
+    }
+    return []
+  }
+
+  const splitBatch = (batch: readonly Accepted[]): Split<Accepted> =>
+    spool?.split(batch, Date.now()) ?? { behind: [], ahead: batch }
+
+  const isStoreFirst = (): boolean => spool !== undefined && availability.isOpen && !parts.isInHurry()
+
+  const writeAhead = async (batch: readonly Accepted[]): Promise<void> => {
+    let { isEnded, hanging } = isStoreFirst() ? await tryInTime(batch) : notTried
     for (let retryMs = FIRST_RETRY_MS; !isEnded && !signal.aborted; retryMs = longer(retryMs)) {
-      if (await trySpool(batch)) return
+      if ((await trySpool(batch)) === 'spooled') return
       // No room there: the batch waits here, and those behind it with their publishers.
-      const outcome = await (hanging ?? tryStore(batch))
+      const outcome = await (hanging ?? tryAlone(batch))
       hanging = undefined
-      isEnded = await endWith(outcome, batch)
+      isEnded = outcome !== undefined && (await endWith(outcome, batch))
       if (isEnded) continue
       tally.stuckSinceMs ??= Date.now()
-      if (spool === undefined) tellStuck(outcome)
+      if (spool === undefined && outcome !== undefined) tellStuck(outcome)
       await pause(retryMs)
     }
   }
@@ -109,24 +139,26 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
     await delay(timeMs, undefined, { signal }).catch(() => undefined) // aborted: whoever waits looks
   }
 
+  /** No attempt beside one that hangs: that may be older, and does not know what is newer when it goes on. */
+  const tryAlone = (batch: readonly Accepted[]): Promise<Outcome> | undefined =>
+    availability.hasHangingWrites ? undefined : tryStore(batch)
+
   const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
-    const merged = mergeBatch(batch, parts.keepsHistory)
-    if (tally.spoolMessages > 0) marks.note(merged)
     const startMs = performance.now()
-    return store.write(merged).then(() => {
+    return store.write(mergeBatch(batch, parts.keepsHistory)).then(() => {
       tally.batchSeconds.observe((performance.now() - startMs) / 1000)
       return 'stored'
     }, asStoreError)
   }
 
-  const trySpool = async (batch: readonly Accepted[]): Promise<boolean> => {
-    if (spool === undefined) return false
+  const trySpool = async (batch: readonly Accepted[]): Promise<Spooled> => {
+    if (spool === undefined) return 'failed'
     try {
       if (await spool.append(batch)) {
         tally.stuckSinceMs = undefined
         for (const accepted of batch) accepted.settle('spooled')
         parts.spooled()
-        return true
+        return 'spooled'
       }
       if (limit.admit('full') !== undefined) {
         log.error(
@@ -134,6 +166,7 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
           'the spool is full; nothing is acknowledged until the database is back (SPOOL_MAX_MB bounds it)',
         )
       }
+      return 'full'
     } catch (error) {
       if (limit.admit('failed') !== undefined) {
         log.error(
@@ -141,8 +174,8 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
           'cannot write to the spool; nothing is acknowledged until it can',
         )
       }
+      return 'failed'
     }
-    return false
   }
 
   const tellStuck = (error: Outcome): void => {

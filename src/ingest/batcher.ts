@@ -21,12 +21,18 @@ export interface BatcherOptions<T> {
   readonly maxQueuedBytes: number
 }
 
+/** Makes an item when there is room for it; `undefined`: it turns out that there is none to be made. */
+export type Maker<T> = () => T | undefined
+
 /** Gathers items into batches. */
 export interface Batcher<T> {
-  /** Takes an item, or returns `false`: the queue is full. */
-  offer(item: T): boolean
-  /** Takes an item now, or as soon as there is room; waiting items come in first come, first served. */
-  enqueue(item: T, admitted: () => void): void
+  /** Takes what `make` gives, if that is anything; or returns `false` and makes nothing: the queue is full. */
+  offer(make: Maker<T>): boolean
+  /**
+   * The same, now or as soon as there is room; those who wait come in first come, first served. Only then is the
+   * item made, so that what waits is no larger than what it is made of.
+   */
+  enqueue(make: Maker<T>, admitted: () => void): void
   /** Takes nothing more, and writes no further batch. What is queued stays unsettled. */
   stop(): void
 }
@@ -46,14 +52,16 @@ export function createBatcher<T extends Batchable>(options: BatcherOptions<T>): 
     { length: options.lanes },
     (): Lane<T> => ({ items: [], isWriting: false, timer: undefined }),
   )
-  const waiting: { readonly item: T; readonly admitted: () => void }[] = []
+  const waiting: { readonly make: Maker<T>; readonly admitted: () => void }[] = []
   let queued = 0
   let queuedBytes = 0
   let isStopped = false
 
   const hasRoom = (): boolean => queued < options.maxQueued && queuedBytes < options.maxQueuedBytes
 
-  const put = (item: T): void => {
+  const put = (make: Maker<T>): void => {
+    const item = make()
+    if (item === undefined) return
     queued += 1
     queuedBytes += item.bytes
     const lane = lanes[item.key % lanes.length]
@@ -88,22 +96,22 @@ export function createBatcher<T extends Batchable>(options: BatcherOptions<T>): 
     while (waiting.length > 0 && hasRoom()) {
       const next = waiting.shift()
       if (next === undefined) return
-      put(next.item)
+      put(next.make)
       next.admitted()
     }
   }
 
-  const offer = (item: T): boolean => {
+  const offer = (make: Maker<T>): boolean => {
     if (isStopped || waiting.length > 0 || !hasRoom()) return false
-    put(item)
+    put(make)
     return true
   }
 
   return {
     offer,
-    enqueue(item, admitted) {
-      if (offer(item)) admitted()
-      else waiting.push({ item, admitted })
+    enqueue(make, admitted) {
+      if (offer(make)) admitted()
+      else waiting.push({ make, admitted })
     },
     stop() {
       isStopped = true

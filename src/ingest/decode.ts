@@ -5,8 +5,25 @@ import { readReadings } from './readings.js'
 import type { DecodeContext, Decoded, Omission, Omitted } from './report.js'
 import type { ReportKind } from './route.js'
 
-/** Decodes the payload of a device topic. Pure; the forms are those of DESIGN, "What devices send". */
-export function decodeReport(kind: ReportKind, payload: Buffer, context: DecodeContext): Decoded {
+/**
+ * Decodes the payload of a device topic. Pure; the forms are those of DESIGN, "What devices send". A fault of ours
+ * that a payload brings to light rejects that message, and does not end the process; `failed` is told of it.
+ */
+export function decodeReport(
+  kind: ReportKind,
+  payload: Buffer,
+  context: DecodeContext,
+  failed: (error: unknown) => void,
+): Decoded {
+  try {
+    return decodeUnguarded(kind, payload, context)
+  } catch (error) {
+    failed(error)
+    return { rejected: 'server-fault', omissions: [] }
+  }
+}
+
+function decodeUnguarded(kind: ReportKind, payload: Buffer, context: DecodeContext): Decoded {
   if (kind === 'heartbeat' && payload.length === 0) return heartbeat
   const parsed = parseJson(payload)
   if ('fault' in parsed) return { rejected: parsed.fault, omissions: [] }
@@ -55,7 +72,9 @@ function decodeStatus(message: JsonObject): Decoded {
   const deviceStatus = column('status', 'bad-status-text', (text) => isPrintable(text, 20))
   const ipAddress = column('ip_address', 'bad-ip-address', (text) => isIP(text) !== 0 && text.length <= 45)
   const firmwareVersion = column('firmware_version', 'bad-firmware-version', (text) => isPrintable(text, 20))
-  const saysOffline = /^offline$/i.test(String(message['status'])) || message['online'] === false
+  const { status: said } = message
+  // Not by `String`, which throws for an object that has a member `toString`.
+  const saysOffline = (typeof said === 'string' && /^offline$/i.test(said)) || message['online'] === false
   return {
     report: {
       readings: [],

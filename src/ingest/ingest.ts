@@ -11,9 +11,9 @@ import { decodeReport } from './decode.js'
 import { createDeviceResolver, type Resolved } from './device-resolver.js'
 import { createInFlight } from './in-flight.js'
 import { createMessageLog } from './message-log.js'
-import type { RejectReason, Report } from './report.js'
+import type { Decoded, RejectReason, Report } from './report.js'
 import { createRoad, type RoadParts } from './road.js'
-import { routeTopic } from './route.js'
+import { type Route, routeTopic } from './route.js'
 
 /** A published message, as far as ingest is concerned. */
 export interface PublishedMessage {
@@ -39,7 +39,7 @@ export interface Ingest {
   /** Resolves when every message taken before this call has ended, whatever has been taken since. */
   settled(): Promise<void>
   /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
-  notePresence(changes: readonly PresenceChange[]): void
+  notePresence(changes: readonly PresenceChange[]): Promise<void>
   /** Ends retries and timers. What is still waiting is lost to this process, and was not acknowledged. */
   stop(): void
 }
@@ -58,10 +58,10 @@ export interface IngestOptions extends RoadParts {
 /** How a message ends: stored, on disk in the spool, dropped for want of room, or rejected for a reason. */
 type End = 'stored' | 'spooled' | 'dropped' | RejectReason
 
-/** A decoded message on its way through the look-up and the queue. */
+/** A message on its way through the look-up and the queue, as its publisher has sent it: decoded it is larger. */
 interface Arrival {
   readonly message: PublishedMessage
-  readonly report: Report
+  readonly route: Route
   readonly receivedAtMs: number
   readonly end: (how: End) => void
 }
@@ -80,7 +80,7 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
 /** What a reading takes in memory until it is written, beside its text in the payload. */
 const BYTES_A_READING = 200
 
-/** Joins the steps: route, decode, find the device, queue; the batcher and its writer do the rest. */
+/** Joins the steps: route, find the device, decode, queue; the batcher and its writer do the rest. */
 export function createIngest(options: IngestOptions): Ingest {
   const { tally, events = unheard } = options
   const stopping = new AbortController()
@@ -124,49 +124,70 @@ export function createIngest(options: IngestOptions): Ingest {
     }
   }
 
-  const findDevice = (deviceName: string, arrival: Arrival): void => {
-    const known = devices.peek(deviceName)
+  const decode = ({ message, route, receivedAtMs }: Arrival): Decoded =>
+    decodeReport(
+      route.kind,
+      message.payload,
+      { receivedAtMs, zoneOffsetMinutes: options.zoneOffsetMinutes, nextDiscriminator },
+      (error) => messageLog.failed(route.deviceName, error),
+    )
+
+  /** What a message reports; `undefined`: it is no report, and has ended so. */
+  const read = ({ route, end }: Arrival, decoded: Decoded): Report | undefined => {
+    messageLog.omitted(route.deviceName, decoded.omissions)
+    if ('report' in decoded) return decoded.report
+    end(decoded.rejected)
+    return undefined
+  }
+
+  const findDevice = (arrival: Arrival): void => {
+    const { message, route, end } = arrival
+    const known = devices.peek(route.deviceName)
     if (known !== undefined) {
       queue(known, arrival)
       return
     }
-    if (lookingUp >= maxQueued && arrival.message.qos === 0) {
-      arrival.end('dropped')
+    const decoded = decode(arrival)
+    if ('rejected' in decoded) {
+      read(arrival, decoded) // no device is registered for it
+      return
+    }
+    if (lookingUp >= maxQueued && message.qos === 0) {
+      end('dropped')
       return
     }
     lookingUp += 1
     const isHeld = lookingUp > maxQueued
-    if (isHeld) arrival.message.hold(true)
+    if (isHeld) message.hold(true)
     const found = (device: Resolved | 'refused-by-database'): void => {
       lookingUp -= 1
-      if (isHeld) arrival.message.hold(false)
-      if (typeof device === 'string') arrival.end(device)
+      if (isHeld) message.hold(false)
+      if (typeof device === 'string') end(device)
       else queue(device, arrival)
     }
-    devices.resolve(deviceName).then(found, (error: unknown) => {
+    devices.resolve(route.deviceName).then(found, (error: unknown) => {
       if (stopping.signal.aborted) return
       options.log.error({ error: String(error) }, 'a device look-up failed')
       found('refused-by-database')
     })
   }
 
-  const queue = (device: Device, { message, report, receivedAtMs, end }: Arrival): void => {
-    events.heard(device)
-    const item: Accepted = {
-      key: device.id,
-      device,
-      report,
-      receivedAtMs,
-      bytes: message.payload.length + report.readings.length * BYTES_A_READING,
-      settle: end,
+  const queue = (device: Device, arrival: Arrival): void => {
+    const { message, receivedAtMs, end } = arrival
+    const accept = (): Accepted | undefined => {
+      const report = read(arrival, decode(arrival))
+      if (report === undefined) return undefined
+      events.heard(device)
+      const bytes = message.payload.length + report.readings.length * BYTES_A_READING
+      return { key: device.id, device, report, receivedAtMs, bytes, settle: end }
     }
-    if (batcher.offer(item)) return
+    if (batcher.offer(accept)) return
     if (message.qos === 0) {
       end('dropped')
       return
     }
     message.hold(true)
-    batcher.enqueue(item, () => message.hold(false))
+    batcher.enqueue(accept, () => message.hold(false))
   }
 
   return {
@@ -177,14 +198,7 @@ export function createIngest(options: IngestOptions): Ingest {
       tally.lastReceivedAtMs = receivedAtMs
       const answersFirst = options.acknowledges === 'received'
       const end = ending(route.deviceName, answersFirst ? () => undefined : settled)
-      const decoded = decodeReport(route.kind, message.payload, {
-        receivedAtMs,
-        zoneOffsetMinutes: options.zoneOffsetMinutes,
-        nextDiscriminator,
-      })
-      messageLog.omitted(route.deviceName, decoded.omissions)
-      if ('rejected' in decoded) end(decoded.rejected)
-      else findDevice(route.deviceName, { message, report: decoded.report, receivedAtMs, end })
+      findDevice({ message, route, receivedAtMs, end })
       if (answersFirst) settled()
       return true
     },

@@ -6,6 +6,8 @@ import type { Omitted, RejectReason } from './report.js'
 export interface MessageLog {
   ended(deviceName: string, how: 'stored' | 'spooled' | 'dropped' | RejectReason): void
   omitted(deviceName: string, omissions: readonly Omitted[]): void
+  /** A fault of ours. */
+  failed(deviceName: string, error: unknown): void
 }
 
 const MINUTE_MS = 60_000
@@ -33,6 +35,12 @@ export function createMessageLog(log: Logger): MessageLog {
       const text =
         how === 'dropped' ? 'a QoS 0 message was dropped: the queue is full' : 'a message was rejected'
       warn(deviceName, how, text, {})
+    },
+    failed(deviceName, error) {
+      if (limit.admit('failed') === undefined) return
+      const what = error instanceof Error ? error.stack : String(error)
+      const device = deviceName.slice(0, MAX_LOGGED_NAME)
+      log.error({ device, error: what }, 'a message could not be handled; please report this')
     },
     omitted(deviceName, omissions) {
       for (const { what, name } of omissions) {

@@ -7,8 +7,8 @@ import { StoreError } from '../store/store-error.js'
 import type { DeviceMessage } from './accepted.js'
 import type { Availability } from './availability.js'
 import type { DeadLetters } from './dead-letters.js'
-import type { LiveMarks } from './live-marks.js'
 import { mergeBatch } from './merge-batch.js'
+import type { PresenceMarks } from './presence-marks.js'
 import type { Spool, SpooledMessages } from './spool.js'
 
 /** What a replay needs. */
@@ -16,7 +16,7 @@ export interface ReplayParts {
   readonly store: Pick<Store, 'write' | 'ping'>
   readonly spool: Pick<Spool, 'oldest' | 'remove'>
   readonly availability: Availability
-  readonly marks: LiveMarks
+  readonly marks: PresenceMarks
   readonly deadLetters: DeadLetters
   readonly keepsHistory: boolean
   readonly maxBatch: number
@@ -28,6 +28,8 @@ export interface ReplayParts {
 export interface Replay {
   /** Says that something is in the spool. */
   wake(): void
+  /** Resolves when the attempt that is under way, if there is one, has ended. */
+  settled(): Promise<void>
   /** Leaves the rest to the next run. */
   stop(): void
 }
@@ -124,6 +126,7 @@ export function startReplay(parts: ReplayParts): Replay {
       isDue = true
       wake()
     },
+    settled: writer.settled,
     stop() {
       stopping.abort()
       wake()
@@ -142,14 +145,17 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
   let retryMs = FIRST_RETRY_MS
   let failures = 0
   let commitsAtFailure = 0
+  let underWay: Promise<unknown> = Promise.resolve()
 
-  const attempt = async (messages: readonly DeviceMessage[]): Promise<StoreError | undefined> => {
-    try {
-      await store.write(marks.behind(mergeBatch(messages, parts.keepsHistory)))
-      return undefined
-    } catch (error) {
-      return error instanceof StoreError ? error : new StoreError('STORE_UNAVAILABLE', String(error))
-    }
+  const attempt = (messages: readonly DeviceMessage[]): Promise<StoreError | undefined> => {
+    const batch = marks.apply(mergeBatch(messages, parts.keepsHistory))
+    const ended = store.write({ ...batch, mayBeLate: true }).then(
+      () => undefined,
+      (error: unknown) =>
+        error instanceof StoreError ? error : new StoreError('STORE_UNAVAILABLE', String(error)),
+    )
+    underWay = ended
+    return ended
   }
 
   const stored = (messages: readonly DeviceMessage[]): void => {
@@ -213,6 +219,9 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
         } else if (first !== undefined && (await isRefused(first, some.length, error))) from += 1
       }
       return from >= messages.length
+    },
+    async settled(): Promise<void> {
+      await underWay
     },
   }
 }

@@ -33,6 +33,7 @@ export type RejectReason =
   | 'unknown-device'
   | 'bad-device-name'
   | 'refused-by-database'
+  | 'server-fault'
 
 /** Why a part of a message was left out while the rest was stored. */
 export type Omission =

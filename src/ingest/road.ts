@@ -6,7 +6,7 @@ import type { Accepted } from './accepted.js'
 import { createAvailability } from './availability.js'
 import { createBatchWriter } from './batch-writer.js'
 import type { DeadLetters } from './dead-letters.js'
-import { createLiveMarks } from './live-marks.js'
+import { createPresenceMarks } from './presence-marks.js'
 import { type Replay, startReplay } from './replay.js'
 import type { Spool } from './spool.js'
 
@@ -28,8 +28,11 @@ export interface Road {
   write(batch: readonly Accepted[]): Promise<void>
   /** From now on batches go to the spool rather than to the store. */
   hurry(): void
-  /** Keeps what is older than these, and comes from the spool later, from saying otherwise. */
-  notePresence(changes: readonly PresenceChange[]): void
+  /**
+   * Keeps what is older than these, and comes from the spool later, from saying otherwise. Resolves when nothing
+   * is being written any more that does not know of them.
+   */
+  notePresence(changes: readonly PresenceChange[]): Promise<void>
   /** Leaves what is in the spool to the next run. */
   stop(): void
 }
@@ -41,7 +44,7 @@ export function createRoad(parts: RoadParts, signal: AbortSignal): Road {
   const shared = {
     ...parts,
     availability: createAvailability(log, meanwhile, parts.tally),
-    marks: createLiveMarks(),
+    marks: createPresenceMarks(),
   }
   const replay: Replay | undefined = spool === undefined ? undefined : startReplay({ ...shared, spool })
   let isInHurry = false
@@ -55,14 +58,9 @@ export function createRoad(parts: RoadParts, signal: AbortSignal): Road {
     hurry() {
       isInHurry = true
     },
-    notePresence(changes) {
-      // A device's last message may be of the very millisecond in which its connection ended.
-      const devices = changes.map(({ deviceId, isOnline, atMs }) => ({
-        deviceId,
-        isOnline,
-        seenAtMs: atMs + 1,
-      }))
-      shared.marks.note({ devices, sensors: [], history: [] })
+    async notePresence(changes) {
+      shared.marks.note(changes)
+      await replay?.settled()
     },
     stop() {
       replay?.stop()

@@ -2,9 +2,10 @@ import type { Tally } from '../metrics/tally.js'
 import { openState } from '../store/open-state.js'
 import type { State, StateKind, Statement, Value } from '../store/state.js'
 import type { DeviceMessage } from './accepted.js'
+import { createSpoolTimes, newestTimeMs, type SpoolTimes } from './spool-times.js'
 
 /** Messages on disk that wait for the database. Its size is kept in the tally. */
-export interface Spool {
+export interface Spool extends Pick<SpoolTimes, 'split'> {
   /**
    * Resolves with `true` when the messages are on disk, behind all that came before, and with `false` when
    * there is no room for them. Rejects with a `StoreError` when the disk does not take them.
@@ -40,8 +41,14 @@ const KIND: StateKind = {
       received_at INTEGER NOT NULL,
       content TEXT NOT NULL
     )`,
+    // Of all that is there, for the next run; in a table of its own, for the first files had none.
+    'CREATE TABLE IF NOT EXISTS newest (id INTEGER PRIMARY KEY CHECK (id = 1), time_ms INTEGER NOT NULL)',
   ],
 }
+
+const NOTE_NEWEST = `INSERT INTO newest (id, time_ms) VALUES (1, ?)
+  ON CONFLICT (id) DO UPDATE SET time_ms = MAX(time_ms, excluded.time_ms)`
+const FORGET_NEWEST = 'DELETE FROM newest WHERE NOT EXISTS (SELECT 1 FROM spooled)'
 
 const NOTHING = { spoolMessages: 0, spoolBytes: 0, spoolOldestMs: undefined } satisfies Partial<Tally>
 
@@ -63,11 +70,18 @@ export async function openSpool(path: string, maxBytes: number, tally: Tally): P
   const state = await openState(path, KIND)
   try {
     await measure(state, tally)
+    const times = createSpoolTimes(await newestLeft(state, tally))
+    return spoolOn(state, times, maxBytes, tally)
   } catch (error) {
     await state.close()
     throw error
   }
-  return spoolOn(state, maxBytes, tally)
+}
+
+async function newestLeft(state: State, tally: Tally): Promise<number | undefined> {
+  if (tally.spoolMessages === 0) return undefined
+  const [row] = await state.read(query('SELECT MAX(time_ms) FROM newest'))
+  return Number(row?.[0] ?? Date.now())
 }
 
 async function measure(state: State, tally: Tally): Promise<void> {
@@ -77,7 +91,7 @@ async function measure(state: State, tally: Tally): Promise<void> {
   tally.spoolOldestMs = tally.spoolMessages === 0 ? undefined : Number(row?.[2])
 }
 
-function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
+function spoolOn(state: State, times: SpoolTimes, maxBytes: number, tally: Tally): Spool {
   /** On their way to the disk; they count against the bound. */
   let pendingBytes = 0
 
@@ -97,15 +111,18 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
             first.receivedAtMs,
             content,
           ]),
+          query(NOTE_NEWEST, [newestTimeMs(messages)]),
         ])
       } finally {
         pendingBytes -= bytes
       }
+      times.note(messages)
       tally.spoolMessages += messages.length
       tally.spoolBytes += bytes
       tally.spoolOldestMs ??= first.receivedAtMs
       return true
     },
+    split: times.split,
     async oldest(most) {
       const sizes = await state.read(
         query('SELECT id, messages, bytes, received_at FROM spooled ORDER BY id LIMIT ?', [MAX_ROWS]),
@@ -113,6 +130,7 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
       const end = findEnd(sizes, most)
       if (end === undefined) {
         Object.assign(tally, NOTHING) // also where the disk did more, or less, than it said
+        times.clear()
         return undefined
       }
       tally.spoolOldestMs = Number(sizes[0]?.[3])
@@ -122,10 +140,11 @@ function spoolOn(state: State, maxBytes: number, tally: Tally): Spool {
       return { ...end, ...readRows(rows) }
     },
     async remove({ lastId, count, bytes }) {
-      await state.write([query('DELETE FROM spooled WHERE id <= ?', [lastId])])
+      await state.write([query('DELETE FROM spooled WHERE id <= ?', [lastId]), query(FORGET_NEWEST)])
       tally.spoolMessages = Math.max(0, tally.spoolMessages - count)
       tally.spoolBytes = Math.max(0, tally.spoolBytes - bytes)
       if (tally.spoolMessages > 0) return
+      times.clear()
       tally.spoolOldestMs = undefined
       await state.shrink().catch(() => undefined) // the room is used again, or given back another time
     },

@@ -32,6 +32,12 @@ export async function readFolder(path: string): Promise<CertificateFolder> {
   return { path, files, made: [] }
 }
 
+/** Whether there is a `server.crt` or `server.key` in the folder at `path`. */
+export async function hasCertificates(path: string): Promise<boolean> {
+  const { files } = await readFolder(path)
+  return files['server.crt'] !== undefined || files['server.key'] !== undefined
+}
+
 /** Writes a file, and returns the folder with it. Its owner alone may read a key, everyone a certificate. */
 export async function withFile(
   folder: CertificateFolder,

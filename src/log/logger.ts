@@ -1,5 +1,4 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino'
-import pretty from 'pino-pretty'
 
 export type { Logger } from 'pino'
 
@@ -16,7 +15,7 @@ const MAX_UNWRITTEN = 1_048_576
  * The process's log on standard output: JSON lines, or text for people where it is a terminal. Written
  * synchronously, so that the last line before an end is there.
  */
-export function createLogger(settings: LogSettings): Logger {
+export async function createLogger(settings: LogSettings): Promise<Logger> {
   const format = settings.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json')
   const options: LoggerOptions = {
     level: settings.LOG_LEVEL,
@@ -24,16 +23,17 @@ export function createLogger(settings: LogSettings): Logger {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
   }
-  return pino(options, destination(format))
+  return pino(options, await destination(format))
 }
 
-function destination(format: 'pretty' | 'json'): DestinationStream {
+async function destination(format: 'pretty' | 'json'): Promise<DestinationStream> {
   if (format === 'json') {
     const output = pino.destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN })
     // A terminal that has gone, or a full disk, is no reason to end.
     output.on('error', () => undefined)
     return output
   }
+  const { default: pretty } = await import('pino-pretty') // loads only where it is used
   return pretty({
     destination: 1,
     sync: true,

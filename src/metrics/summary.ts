@@ -3,20 +3,29 @@ import { countWaiting, sumOf, type Tally } from './tally.js'
 
 const SUMMARY_INTERVAL_MS = 300_000
 
+/** What writes summaries. */
+export interface Summary {
+  /** What the log would say now: its rates are since the last one there. */
+  now(): Readonly<Record<string, unknown>>
+  stop(): void
+}
+
 /** Writes a summary to the log every 5 minutes, and a last one when it is stopped. */
-export function startSummary(tally: Tally, log: Logger): { stop(): void } {
+export function startSummary(tally: Tally, log: Logger): Summary {
   const mark = (): SummaryMark => ({
     receivedAt: tally.received,
     storedAt: tally.stored,
     timeMs: performance.now(),
   })
   let before = mark()
+  const now = (): Readonly<Record<string, unknown>> => summarize(tally, before, performance.now())
   const write = (): void => {
-    log.info(summarize(tally, before, performance.now()), 'summary')
+    log.info(now(), 'summary')
     before = mark()
   }
   const timer = setInterval(write, SUMMARY_INTERVAL_MS)
   return {
+    now,
     stop() {
       clearInterval(timer)
       write()

@@ -11,6 +11,8 @@ export interface OutgoingPublish {
 }
 
 const PUBLISH = 3 << 4
+const PUBACK = 4 << 4
+const SUBACK = 9 << 4
 
 /** PUBREL, with the flags that it must have [MQTT-3.6.1-1], and its length. */
 const PUBREL = [(6 << 4) | 0b0010, 2] as const
@@ -35,6 +37,30 @@ export function encodePublish(publish: OutgoingPublish): Buffer {
 /** The bytes of a PUBREL (MQTT 3.1.1, section 3.6). */
 export function encodePubrel(packetIdentifier: number): Buffer {
   return Buffer.from([...PUBREL, packetIdentifier >> 8, packetIdentifier & 0xff])
+}
+
+/** The bytes of so many PUBACKs (MQTT 3.1.1, section 3.4), one behind the other. */
+export function encodePubacks(packetIdentifiers: readonly number[]): Buffer {
+  const packets = Buffer.allocUnsafe(packetIdentifiers.length * 4)
+  let at = 0
+  for (const packetIdentifier of packetIdentifiers) {
+    packets[at] = PUBACK
+    packets[at + 1] = 2
+    packets[at + 2] = packetIdentifier >> 8
+    packets[at + 3] = packetIdentifier & 0xff
+    at += 4
+  }
+  return packets
+}
+
+/** The bytes of a SUBACK (MQTT 3.1.1, section 3.9). */
+export function encodeSuback(packetIdentifier: number, returnCodes: readonly number[]): Buffer {
+  const remaining = 2 + returnCodes.length
+  const packet = Buffer.allocUnsafe(1 + lengthOfLength(remaining) + remaining)
+  packet[0] = SUBACK
+  const at = packet.writeUInt16BE(packetIdentifier, writeLength(packet, remaining))
+  packet.set(returnCodes, at)
+  return packet
 }
 
 /** Seven bits a byte (MQTT 3.1.1, section 2.2.3). */

@@ -54,6 +54,9 @@ export const faults = {
   noTopic: fault('MQTT-4.7.3-1', 'an empty topic'),
   topicWildcard: fault('MQTT-3.3.2-2', 'a wildcard in a topic'),
 
+  // PUBACK, PUBREC and PUBCOMP
+  wrongAcknowledgement: fault('MQTT-4.8.0-1', 'an acknowledgement that its message does not have'),
+
   // SUBSCRIBE and UNSUBSCRIBE
   nothingToSubscribe: fault('MQTT-3.8.3-3', 'a SUBSCRIBE without a topic filter'),
   nothingToUnsubscribe: fault('MQTT-3.10.3-2', 'an UNSUBSCRIBE without a topic filter'),

@@ -71,6 +71,12 @@ export interface OwnSessions extends ConnectedSessions {
 export interface SharedSessions extends ConnectedSessions {
   /** Has the wills of clients of instances that have died published; each is to be told when it is. */
   watchWills(publish: (will: SharedWill, published: () => void) => void): void
+  /** Keeps the last word of this instance, which another publishes should this one die; `undefined`: none. */
+  setLastWord(will: SharedWill | undefined): Promise<void>
+  /** Calls back when another instance has died and this one has seen to its wills. */
+  watchInstances(died: () => void): void
+  /** How many instances run, this one among them. */
+  countInstances(): Promise<number>
   /** Emits to the subscribers of this instance, and to no other's. */
   emitHere(message: object): void
 }

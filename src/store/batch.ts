@@ -6,6 +6,8 @@ export interface Batch {
   readonly devices: readonly DeviceChange[]
   readonly sensors: readonly SensorChange[]
   readonly history: readonly HistoryRow[]
+  /** Whether something newer may be stored, or on its way there, whatever the times of the readings say. */
+  readonly mayBeLate?: boolean
 }
 
 /** What becomes of one `device_main` row; an absent field leaves its column alone. */
@@ -70,6 +72,37 @@ export interface HistoryRange {
 export interface HistoryPoint {
   readonly recordedAtMs: number
   readonly value: number
+}
+
+/**
+ * One sensor's readings from `fromMs` (included) to `toMs` (excluded), to be summed up in buckets of `bucketMs`,
+ * the first of which begins at `originMs`, which is not after `fromMs`. All are whole milliseconds.
+ */
+export interface BucketRange {
+  readonly deviceId: number
+  readonly sensor: string
+  readonly originMs: number
+  readonly bucketMs: number
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** Some readings that follow each other: how many, and their least, greatest and mean value. */
+export interface HistoryBucket {
+  /** Where the bucket begins, not its first reading. */
+  readonly fromMs: number
+  /** At least 1. */
+  readonly count: number
+  readonly min: number
+  readonly max: number
+  readonly mean: number
+}
+
+/** What one step has summed up, and from where the next one has to go on; absent: nothing is left. */
+export interface BucketStep {
+  /** By time. A bucket that a step did not finish comes again in the next one, with the rest of its readings. */
+  readonly buckets: readonly HistoryBucket[]
+  readonly nextMs?: number
 }
 
 /** A parsed JSON value. */

@@ -59,6 +59,27 @@ export interface DeviceReport {
   readonly sensors: readonly SensorReport[]
 }
 
+/** What a list shows of a device: the columns of its report that are short. */
+export type DeviceSummary = Omit<DeviceReport, 'last_report_data' | 'sensors'>
+
+/** Which devices a page is to have. */
+export interface DeviceQuery {
+  /** Only those with a greater `id`. */
+  readonly afterId: number
+  /** At most so many. */
+  readonly limit: number
+  readonly isOnline?: boolean
+  /** Stands in `name`, `device_id` or `uuid`, its letters in either case. */
+  readonly text?: string
+}
+
+/** Devices by `id`, and the `id` after which the next page begins; absent: there is none. */
+export interface DevicePage {
+  /** May be fewer than asked for, even none, though more follow: a page looks at so many rows and no more. */
+  readonly devices: readonly DeviceSummary[]
+  readonly nextAfterId?: number
+}
+
 /** A `device_sensors` row. */
 export interface SensorReport {
   readonly sensor_name: string

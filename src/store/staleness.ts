@@ -1,4 +1,4 @@
-import type { SensorChange } from './batch.js'
+import type { Batch, SensorChange } from './batch.js'
 
 /** A sensor's time as `device_sensors` holds it: DATETIME text, which sorts as the times do. */
 export interface StoredTime {
@@ -14,8 +14,8 @@ export interface StoredTime {
 const LIVE_WITHIN_MS = 1000
 
 /** The changes that something newer may be stored for; for an ordinary live batch, none. */
-export function lateChanges(changes: readonly SensorChange[], nowMs: number): readonly SensorChange[] {
-  return changes.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
+export function lateChanges({ sensors, mayBeLate = false }: Batch, nowMs: number): readonly SensorChange[] {
+  return mayBeLate ? sensors : sensors.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
 }
 
 /** Tells whether a newer reading than a change's is among the stored ones. */

@@ -1,5 +1,5 @@
-import type { Batch, HistoryPoint, HistoryRange } from './batch.js'
-import type { Device, DeviceReport, NewDevice } from './device.js'
+import type { Batch, BucketRange, BucketStep, HistoryPoint, HistoryRange } from './batch.js'
+import type { Device, DevicePage, DeviceQuery, DeviceReport, NewDevice } from './device.js'
 import type { PresenceChange } from './presence.js'
 
 /**
@@ -51,8 +51,18 @@ export interface Store {
   reportDevice(id: number): Promise<DeviceReport | undefined>
   reportDevices(): Promise<readonly DeviceReport[]>
 
+  /** A page of devices by `id`; one that looks for few of them ends after `DEVICES_LOOKED_AT` rows. */
+  listDevices(query: DeviceQuery): Promise<DevicePage>
+
   /** The readings of one sensor in a range of time, oldest first; reads only that sensor's rows. */
   readHistory(range: HistoryRange): Promise<readonly HistoryPoint[]>
+
+  /**
+   * Sums up the readings of one sensor in a range, at most `READINGS_IN_STEP` of them in one statement, so that
+   * neither a writer nor another reader waits long for it. Of more than that in one millisecond, the rest is
+   * left out.
+   */
+  historyOf(range: BucketRange): Promise<BucketStep>
 
   /**
    * Deletes up to `limit` history rows from before `beforeMs` (epoch ms) in one short transaction, walking

@@ -1,6 +1,7 @@
 import { fastify } from 'fastify'
 import { ConfigError } from '../config/config-error.js'
-import { type ApiParts, serveDevices } from './device-api.js'
+import { serveApi } from './api/api.js'
+import type { ApiParts } from './api/parts.js'
 import { type Metrics, serveMetrics } from './metrics-page.js'
 import type { Readiness } from './readiness.js'
 
@@ -25,7 +26,7 @@ export interface WebParts {
 
 /**
  * Serves `/healthz` (the process answers), `/readyz` (every part works: 200, else 503 with the parts), `/metrics`,
- * and `/api/devices/NAME` as `serveDevices` says.
+ * and `/api` as `serveApi` says.
  *
  * @throws ConfigError CONFIG_CONFLICT when the address cannot be bound.
  */
@@ -39,6 +40,7 @@ export async function startWeb(
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     return503OnClosing: false,
+    ajv: { customOptions: { removeAdditional: false } }, // an unknown parameter is an error
   })
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
@@ -47,7 +49,7 @@ export async function startWeb(
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', parts })
   })
   serveMetrics(app, metrics)
-  serveDevices(app, api)
+  await serveApi(app, api)
   try {
     return { address: await listenUrl(app, host, port), stop: () => app.close() }
   } catch (error) {

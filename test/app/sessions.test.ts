@@ -112,6 +112,21 @@ describe('After kill -9', () => {
     expect(received.length).toBeGreaterThanOrEqual(Math.min(acknowledged, 1000))
   })
 
+  it('[MQTT-3.2.2-2] a session is present that never had a subscription, or has lost its last one', async () => {
+    const server = await startServer()
+    expect(await beginSession(server)).toBe(false)
+    const second = await restart(server)
+    const client = await logIn(second, back)
+    expect(client.connack.sessionPresent).toBe(true)
+    client.send(subscribe(['queue/#', 1]), {
+      cmd: 'unsubscribe',
+      messageId: 2,
+      unsubscriptions: ['queue/#'],
+    })
+    await client.count('unsuback', 1)
+    expect(await beginSession(await restart(second))).toBe(true)
+  })
+
   it('[MQTT-4.4.0-1] what was sent and not acknowledged comes with its packet identifier, and DUP', async () => {
     const server = await startServer()
     await leaveSession(server, 2)
@@ -244,6 +259,14 @@ describe('After kill -9', () => {
   })
 })
 
+/** Begins a session without a subscription, and leaves. */
+async function beginSession(server: Server): Promise<boolean> {
+  const client = await logIn(server, back)
+  client.socket.destroy()
+  await client.closed
+  return client.connack.sessionPresent
+}
+
 describe('A server that is stopped and started', () => {
   it('goes on with its sessions', async () => {
     const server = await startServer()
@@ -272,6 +295,14 @@ describe('A server that is stopped and started', () => {
     await leaveSession(second, 1)
     await second.logged(({ msg }) => msg.startsWith('sessions whose clients stayed away'))
     expect((await logIn(second, back)).connack.sessionPresent).toBe(false)
+  })
+
+  it('[MQTT-3.2.2-3] ends such sessions also where they have no subscription', async () => {
+    const server = await startServer()
+    await beginSession(server)
+    server.kill('SIGTERM')
+    await server.ended
+    expect(await beginSession(await startServer({ SESSION_EXPIRY_S: '0' }, server.folder))).toBe(false)
   })
 })
 
@@ -363,7 +394,7 @@ describe('Bounds', () => {
   })
 
   it('MAX_RETAINED_MESSAGES delivers a message on a new topic and does not keep it', async () => {
-    const server = await startServer({ MAX_RETAINED_MESSAGES: '2' })
+    const server = await startServer({ MAX_RETAINED_MESSAGES: '3' }) // the server's status is one
     const watcher = await logIn(server)
     watcher.send(subscribe(['r/#', 0]))
     await watcher.count('suback', 1)

@@ -116,7 +116,7 @@ describe('A device on a running server', () => {
     const server = await startServer()
     const device = await addDevice(server.folder)
     const administrator = await connectAdministrator(server)
-    await granted(administrator, '#')
+    await granted(administrator, 'devices/#')
     const client = await connectDevice(server, device)
     const topic = `devices/${another}/data`
     const own = `devices/${device.uuid}/data`
@@ -140,7 +140,7 @@ describe('A device on a running server', () => {
     const server = await startServer()
     const device = await addDevice(server.folder)
     const administrator = await connectAdministrator(server)
-    await granted(administrator, '#')
+    await granted(administrator, 'devices/#')
     const will = { payload: Buffer.from('{"temperature":1}'), qos: 1, retain: true } as const
     const topics = [`devices/${another}/data`, `devices/${device.uuid}/status`] as const
     for (const topic of topics) {
@@ -150,7 +150,7 @@ describe('A device on a running server', () => {
     }
     expect(await topicsUntil(administrator, topics[1])).toEqual([topics[1]])
     const late = await connectAdministrator(server)
-    await granted(late, '#')
+    await granted(late, 'devices/#')
     expect(await topicsUntil(late, topics[1])).toEqual([topics[1]])
   })
 })
@@ -191,7 +191,7 @@ describe('Nobody', () => {
   })
 
   it("sees the broker's own notices below $SYS or publishes there, the administrator included", async () => {
-    const server = await startServer()
+    const server = await startServer({ SYS_INTERVAL_S: '0' })
     const administrator = await connectAdministrator(server)
     expect(await granted(administrator, '$SYS/#', '$SYS/+/new/clients', 'last')).toEqual([1, 1, 1])
     const client = await connectAdministrator(server)

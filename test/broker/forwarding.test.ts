@@ -3,7 +3,7 @@ import { createForwarding } from '#src/broker/forwarding.js'
 import { createTurns } from '#src/broker/turns.js'
 import { createLogger } from '#src/log/logger.js'
 
-const log = createLogger({ LOG_LEVEL: 'fatal', LOG_FORMAT: 'json' })
+const log = await createLogger({ LOG_LEVEL: 'fatal', LOG_FORMAT: 'json' })
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 

@@ -29,7 +29,11 @@ async function rawPair(maxPacketBytes: number) {
     server.close()
   })
   const faults: string[] = []
-  const inlet = createInlet(ours, { maxPacketBytes, onFault: ({ fault }) => faults.push(fault) })
+  const inlet = createInlet(ours, {
+    maxPacketBytes,
+    isBusy: () => false,
+    onFault: ({ fault }) => faults.push(fault),
+  })
   const watchers = new Set<() => void>()
   let readBytes = 0
   ours.on('readable', () => {

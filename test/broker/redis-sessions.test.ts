@@ -134,6 +134,62 @@ describe('The queue of a client that is away', () => {
   })
 })
 
+describe('A message that Redis refuses', () => {
+  it('[MQTT-4.8.0-2] is not acknowledged, and ends the connection that it came on, and no other', async () => {
+    const { url } = await startRedis()
+    const redis = new Redis(url)
+    onTestFinished(() => redis.disconnect())
+    const broker = await startWith(url)
+    await leaveSession(broker, 'away', 'q')
+    await redis.set('damselfly:queue:away', 'no list')
+    const [sender, other] = [await connectRaw(broker.port), await connectRaw(broker.port)]
+    sender.send({ cmd: 'publish', topic: 'q', payload: 'x', messageId: 1, qos: 1, dup: false, retain: false })
+    await sender.closed
+    expect(sender.received.map(({ cmd }) => cmd)).toEqual(['connack'])
+    other.send({ cmd: 'publish', topic: 'p', payload: 'x', messageId: 1, qos: 1, dup: false, retain: false })
+    await other.count('puback', 1)
+  })
+})
+
+describe('A session without a subscription', () => {
+  const isPresent = async (broker: TestBroker, clean = false): Promise<boolean> => {
+    const { connack, send, closed } = await connectRaw(broker.port, { clientId: 'comes back', clean })
+    send({ cmd: 'disconnect' })
+    await closed
+    return connack.sessionPresent
+  }
+
+  it('[MQTT-3.2.2-2] is present to its client, on another broker too, until a clean one ends it', async () => {
+    const { url } = await startRedis()
+    const [one, two] = [await startWith(url), await startWith(url)]
+    expect(await isPresent(one)).toBe(false)
+    expect(await isPresent(one)).toBe(true)
+    expect(await isPresent(two)).toBe(true)
+    expect(await isPresent(two, true)).toBe(false)
+    expect(await isPresent(one)).toBe(false)
+  })
+
+  it('[MQTT-3.2.2-2] is present when its last subscription is gone', async () => {
+    const { url } = await startRedis()
+    const broker = await startWith(url)
+    const client = await logIn(broker, { clientId: 'comes back', clean: false })
+    await client.subscribeAsync('q', { qos: 1 })
+    await client.unsubscribeAsync('q')
+    await client.endAsync()
+    expect(await isPresent(broker)).toBe(true)
+  })
+
+  it('[MQTT-3.2.2-3] ends when its client stays away', async () => {
+    const { url } = await startRedis()
+    const redis = new Redis(url)
+    onTestFinished(() => redis.disconnect())
+    const broker = await startWith(url, { expirySeconds: 0 })
+    expect(await isPresent(broker)).toBe(false)
+    while ((await redis.zcard('damselfly:sessions')) > 0) await new Promise(setImmediate)
+    expect(await isPresent(broker)).toBe(false)
+  })
+})
+
 describe('Retained messages', () => {
   it('are bounded in number and bytes; what finds no room is delivered, and counted', async () => {
     const { url } = await startRedis()

@@ -16,6 +16,8 @@ describe('damselfly', () => {
     [['passwd', '--help'], 'damselfly passwd'],
     [['certs', '--help'], 'damselfly certs'],
     [['import-mosquitto', '--help'], 'damselfly import-mosquitto'],
+    [['backup', '--help'], 'damselfly backup'],
+    [['restore', '--help'], 'damselfly restore'],
   ])('%j prints its help and touches nothing', async (argv, usage) => {
     const folder = await temporaryFolder()
     const outcome = await damselfly(folder, argv)
@@ -34,6 +36,8 @@ describe('damselfly', () => {
       'acl',
       'certs',
       'import-mosquitto',
+      'backup',
+      'restore',
     ])
   })
 
@@ -59,6 +63,8 @@ describe('damselfly', () => {
       ['device', 'list'],
       ['certs'],
       ['import-mosquitto', 'm.conf'],
+      ['backup', 'b.tar.gz'],
+      ['restore', 'b.tar.gz'],
     ]) {
       const folder = await temporaryFolder()
       await writeFile(join(folder, '.env'), 'INGEST_BATCH=none\n')
@@ -71,7 +77,7 @@ describe('damselfly', () => {
   })
 
   it('shows its help although a setting is wrong', async () => {
-    for (const command of ['check', 'passwd', 'device', 'certs', 'import-mosquitto']) {
+    for (const command of ['check', 'passwd', 'device', 'certs', 'import-mosquitto', 'backup', 'restore']) {
       const folder = await temporaryFolder()
       await writeFile(join(folder, '.env'), 'INGEST_BATCH=none\n')
       expect(await damselfly(folder, [command, '--help']), command).toMatchObject({ code: 0, stderr: '' })

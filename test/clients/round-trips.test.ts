@@ -66,7 +66,7 @@ const subscriptionOf = (scheme: string, clean: boolean) => ({
 describe.each(clientPrograms)('$name', (program) => {
   const { hasSessions } = program
 
-  it('publishes, subscribes and leaves wills and sessions, over every listener that it knows', async () => {
+  it('[MQTT-7.0.0-2] publishes, subscribes and leaves wills and sessions, over every listener that it knows', async () => {
     const server = await startServer(LISTENERS)
     const wills = await watchWills(server)
     for (const address of addressesOf(server, program)) {

@@ -9,6 +9,9 @@ import { temporaryFolder } from '../support/temporary-folder.js'
 
 const read = (name: string): Promise<string> => readFile(new URL(`../../${name}`, import.meta.url), 'utf8')
 const names = Object.keys(options)
+const isSecret = (name: string): boolean =>
+  Object.entries(options).some(([one, option]) => one === name && 'isSecret' in option)
+const withFile = (name: string): string[] => (isSecret(name) ? [name, `${name}_FILE`] : [name])
 
 describe('`npm run generate` would change nothing in', () => {
   it.each([
@@ -54,7 +57,13 @@ describe('the settings table', () => {
     (language) => {
       const rows = renderSettingsTable(language).split('\n').slice(2)
       const cells = rows.map((row) => row.slice(2, -2).split(' | '))
-      expect(cells.map(([name]) => name)).toEqual(names.map((name) => `\`${name}\``))
+      expect(cells.map(([name]) => name)).toEqual(
+        names.map((name) =>
+          withFile(name)
+            .map((word) => `\`${word}\``)
+            .join(' '),
+        ),
+      )
       expect(cells.filter((row) => row.length !== 3 || row[2]?.trim() === '')).toEqual([])
     },
   )
@@ -76,7 +85,9 @@ describe('.env.example', () => {
   it('changes nothing as it is, and nothing with every line uncommented', async () => {
     const lines = renderEnvExample().split('\n')
     const uncommented = lines.map((line) => line.replace(/^# (?=[A-Z_]+=)/, ''))
-    expect(uncommented.flatMap((line) => /^[A-Z_]+(?==)/.exec(line)?.[0] ?? [])).toEqual(names)
+    expect(uncommented.flatMap((line) => /^[A-Z_]+(?==)/.exec(line)?.[0] ?? [])).toEqual(
+      names.flatMap(withFile),
+    )
     for (const text of [lines, uncommented]) {
       const folder = await temporaryFolder()
       await writeFile(join(folder, '.env'), text.join('\n'))
@@ -85,8 +96,9 @@ describe('.env.example', () => {
   })
 
   it('has no value for a secret', () => {
-    const secrets = Object.entries(options).filter(([, option]) => 'isSecret' in option)
-    for (const [name] of secrets) expect(renderEnvExample()).toContain(`\n# ${name}=\n`)
+    for (const name of names.filter(isSecret)) {
+      expect(renderEnvExample()).toContain(`\n# ${name}=\n# ${name}_FILE=\n`)
+    }
   })
 })
 

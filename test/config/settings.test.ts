@@ -145,6 +145,12 @@ const cases: { readonly [Name in SettingName]: Case<Settings[Name]> } = {
   MAX_RETAINED_MESSAGES: integer(100_000, 0, 10_000_000),
   MAX_RETAINED_MB: integer(64, 0, 65_536),
   MAX_KEEPALIVE_S: integer(65_535, 1, 65_535),
+  INSTANCE_NAME: {
+    absent: undefined,
+    takes: { 'broker-1': 'broker-1', 'a.example_2': 'a.example_2' },
+    refuses: ['a/b', 'a b', '+', 'x'.repeat(65)],
+    expected: 'up to 64 letters, digits, dots, hyphens and underscores',
+  },
   SYS_INTERVAL_S: integer(10, 0, 86_400),
   ALERT_WINDOW_S: integer(60, 0, 3600),
   ALERT_WEBHOOK_URL: {

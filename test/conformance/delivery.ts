@@ -303,6 +303,238 @@ const subscriptions: readonly Case[] = [
   ),
 ]
 
+/** A client has a message under way to it, or two, and answers as it should not, or does. */
+const underWay = (topic: string, qos: number): Step[] => [
+  ...subscriber('a', [topic, qos]),
+  ...enter('b'),
+  ...(qos === 1
+    ? publishes('b', topic, 'x')
+    : [
+        send('b', publish(topic, 'x', { qos: 2, id: 1 })),
+        ...[gets('b', pubrec(1)), send('b', pubrel(1)), gets('b', pubcomp(1))],
+      ]),
+  gets('a', message(topic, 'x', { qos, id: 1 })),
+]
+
+const answers: readonly Case[] = [
+  scenario(
+    '4.3.3',
+    'PUBACK for a message of QoS 2',
+    ...underWay('a1', 2),
+    send('a', puback(1)),
+    isClosed('a'),
+  ),
+  scenario('4.3.3', 'PUBCOMP before PUBREC', ...underWay('a2', 2), send('a', pubcomp(1)), isClosed('a')),
+  scenario(
+    '4.3.3',
+    'PUBACK after PUBREC',
+    ...[
+      ...underWay('a3', 2),
+      send('a', pubrec(1)),
+      gets('a', pubrel(1)),
+      send('a', puback(1)),
+      isClosed('a'),
+    ],
+  ),
+  scenario(
+    '4.3.3',
+    'PUBREC twice',
+    ...[...underWay('a4', 2), send('a', pubrec(1)), gets('a', pubrel(1))],
+    ...[send('a', pubrec(1)), gets('a', pubrel(1)), send('a', pubcomp(1)), isOpen('a')],
+  ),
+  scenario(
+    '4.3.3',
+    'PUBCOMP twice',
+    ...[...underWay('a5', 2), send('a', pubrec(1)), gets('a', pubrel(1))],
+    ...[send('a', pubcomp(1)), send('a', pubcomp(1)), isOpen('a')],
+  ),
+  scenario(
+    '4.3.2',
+    'PUBREC for a message of QoS 1',
+    ...underWay('a6', 1),
+    send('a', pubrec(1)),
+    isClosed('a'),
+  ),
+  scenario(
+    '4.3.2',
+    'PUBCOMP for a message of QoS 1',
+    ...underWay('a7', 1),
+    send('a', pubcomp(1)),
+    isClosed('a'),
+  ),
+  scenario(
+    '4.3.2',
+    'PUBACK twice',
+    ...[...underWay('a8', 1), send('a', puback(1)), send('a', puback(1)), isOpen('a')],
+  ),
+  scenario(
+    '4.3.3',
+    'PUBREL while a message of that packet identifier is under way to its sender',
+    ...[...underWay('a9', 2), send('a', pubrel(1)), gets('a', pubcomp(1))],
+    ...[send('a', pubrec(1)), gets('a', pubrel(1)), send('a', pubcomp(1)), isOpen('a')],
+  ),
+  scenario(
+    '4.3.3',
+    'a message whose answer was wrong comes again',
+    ...[enter('a', persistent('a10')), subscribes('a', ['a10', 2]), enter('b')],
+    ...[send('b', publish('a10', 'x', { qos: 2, id: 1 })), gets('b', pubrec(1)), send('b', pubrel(1))],
+    ...[gets('b', pubcomp(1)), gets('a', message('a10', 'x', { qos: 2, id: 1 }))],
+    ...[send('a', puback(1)), isClosed('a'), leave('a'), enter('a', persistent('a10'), true)],
+    ...[gets('a', message('a10', 'x', { qos: 2, id: 1, dup: true })), send('a', pubrec(1))],
+    ...[gets('a', pubrel(1)), send('a', pubcomp(1)), isOpen('a')],
+  ),
+  scenario(
+    '4.3.3',
+    'PUBACK for a PUBREL that came again',
+    ...[enter('a', persistent('a11')), subscribes('a', ['a11', 2]), enter('b')],
+    ...[send('b', publish('a11', 'x', { qos: 2, id: 1 })), gets('b', pubrec(1)), send('b', pubrel(1))],
+    ...[gets('b', pubcomp(1)), gets('a', message('a11', 'x', { qos: 2, id: 1 })), send('a', pubrec(1))],
+    ...[gets('a', pubrel(1)), leave('a'), enter('a', persistent('a11'), true), gets('a', pubrel(1))],
+    ...[send('a', puback(1)), isClosed('a')],
+  ),
+  ...[false, true].map((isPersistent) =>
+    scenario(
+      'MQTT-4.6.0-4',
+      `PUBRELs come in the order of the PUBRECs${isPersistent ? ', in a session that lasts' : ''}`,
+      ...enter('a', isPersistent ? persistent('a12') : connect()),
+      ...subscribes('a', ['a12', 2]),
+      ...enter('b'),
+      ...[1, 2, 3].flatMap((id) => [
+        ...[send('b', publish('a12', `${id}`, { qos: 2, id })), gets('b', pubrec(id))],
+        ...[
+          send('b', pubrel(id)),
+          gets('b', pubcomp(id)),
+          gets('a', message('a12', `${id}`, { qos: 2, id })),
+        ],
+      ]),
+      ...[3, 1, 2].map((id) => send('a', pubrec(id))),
+      ...[gets('a', pubrel(3), pubrel(1), pubrel(2)), isOpen('a')],
+      ...[send('a', unsubscribe(2, 'a12')), gets('a', unsuback(2))],
+    ),
+  ),
+]
+
+/** Filters of one client that match a message of QoS 2, and the QoS that it has here and with Mosquitto. */
+interface Overlap {
+  readonly topic: string
+  readonly filters: readonly (readonly [string, number])[]
+  readonly qos: 1 | 2
+  readonly mosquittos: 0 | 1 | 2
+}
+
+export const overlaps: readonly Overlap[] = [
+  {
+    topic: 'v/1',
+    filters: [
+      ['v/1/#', 0],
+      ['v/+', 1],
+    ],
+    qos: 1,
+    mosquittos: 0,
+  },
+  {
+    topic: 'v/2',
+    filters: [
+      ['v/2/#', 1],
+      ['v/+', 0],
+    ],
+    qos: 1,
+    mosquittos: 1,
+  },
+  {
+    topic: 'v/3',
+    filters: [
+      ['v/3/#', 2],
+      ['v/+', 0],
+      ['v/3', 1],
+    ],
+    qos: 2,
+    mosquittos: 2,
+  },
+  {
+    topic: 'v/4',
+    filters: [
+      ['v/4', 0],
+      ['v/4/#', 2],
+      ['v/+', 1],
+    ],
+    qos: 2,
+    mosquittos: 2,
+  },
+  {
+    topic: 'v/5',
+    filters: [
+      ['v/+', 1],
+      ['v/5', 2],
+    ],
+    qos: 2,
+    mosquittos: 2,
+  },
+  {
+    topic: 'v/6/a',
+    filters: [
+      ['v/6/#', 1],
+      ['v/6/+', 0],
+    ],
+    qos: 1,
+    mosquittos: 0,
+  },
+  {
+    topic: 'v/7/a',
+    filters: [
+      ['v/7/#', 0],
+      ['v/7/+', 1],
+    ],
+    qos: 1,
+    mosquittos: 1,
+  },
+]
+
+export const overlapName = ({ filters }: Overlap): string =>
+  `a message for ${filters.map(([filter, granted]) => `${filter} at QoS ${granted}`).join(', ')}`
+
+/** A client with these filters is sent the message once, with this QoS. */
+export const overlapSteps = ({ topic, filters }: Overlap, qos: 0 | 1 | 2): Step[] => [
+  ...subscriber('a', ...filters),
+  ...[...enter('b'), send('b', publish(topic, 'x', { qos: 2, id: 1 })), gets('b', pubrec(1))],
+  ...[send('b', pubrel(1)), gets('b', pubcomp(1))],
+  gets('a', message(topic, 'x', qos === 0 ? {} : { qos, id: 1 })),
+  ...(qos === 1 ? [send('a', puback(1))] : []),
+  ...(qos === 2 ? [send('a', pubrec(1)), gets('a', pubrel(1)), send('a', pubcomp(1))] : []),
+  ...[isOpen('a'), isOpen('b')],
+]
+
+const overlapping = overlaps.map((overlap) =>
+  scenario('MQTT-3.3.5-1', overlapName(overlap), ...overlapSteps(overlap, overlap.qos)),
+)
+
+export const REPEATED =
+  'a filter that stands twice in a SUBSCRIBE replaces itself, and has its retained message sent again'
+
+/** The retained message comes like this first, and then at QoS 1. */
+export const repeatedFilter = (first: Publish): Step[] => {
+  const [again, next] = first.id === undefined ? [1, 2] : [2, 3]
+  return [
+    ...[...enter('b'), ...publishes('b', 'i/2', 'x', { retain: true }), ...enter('a')],
+    ...[send('a', subscribe(1, ['i/2', 0], ['i/2', 1])), gets('a', suback(1, 0, 1))],
+    gets('a', message('i/2', 'x', first), message('i/2', 'x', { retain: true, qos: 1, id: again })),
+    ...[...publishes('b', 'i/2', 'y'), gets('a', message('i/2', 'y', { qos: 1, id: next })), isOpen('a')],
+  ]
+}
+
+/** A SUBSCRIBE of several filters is as many of one. */
+const inTurn: readonly Case[] = [
+  scenario(
+    'MQTT-3.8.4-4',
+    'a retained message is sent for each filter of a SUBSCRIBE',
+    ...[enter('b'), publishes('b', 'i/1', 'x', { retain: true }), enter('a')],
+    send('a', subscribe(1, ['i/1/#', 0], ['i/+', 0])),
+    gets('a', suback(1, 0, 0)),
+    ...[gets('a', message('i/1', 'x', { retain: true }), message('i/1', 'x', { retain: true })), isOpen('a')],
+  ),
+  scenario('MQTT-3.8.4-3', REPEATED, ...repeatedFilter({ retain: true, qos: 1, id: 1 })),
+]
+
 const exactlyOnce: readonly Case[] = [
   scenario(
     'MQTT-4.3.3-2',
@@ -375,9 +607,40 @@ const sessions: readonly Case[] = [
   ),
   scenario(
     'MQTT-3.2.2-2',
-    'a session that has nothing is new',
-    ...[enter('a', persistent('n0')), send('a', disconnect), isClosed('a'), leave('a')],
-    ...[send('a', persistent('n0')), gets('a', connack()), isOpen('a')],
+    'a session that never had a subscription is present',
+    ...[enter('a', persistent('n0')), send('a', disconnect), isClosed('a')],
+    ...[enter('b', persistent('n0'), true), isOpen('b')],
+  ),
+  scenario(
+    'MQTT-3.2.2-2',
+    'a session whose last subscription is gone is present',
+    ...[enter('a', persistent('n10')), subscribes('a', ['n10', 1])],
+    ...[send('a', unsubscribe(2, 'n10')), gets('a', unsuback(2)), send('a', disconnect), isClosed('a')],
+    ...[enter('b', persistent('n10'), true), isOpen('b')],
+  ),
+  scenario(
+    'MQTT-3.2.2-2',
+    'a session without a subscription is present to a client that takes it over',
+    ...[enter('a', persistent('n11')), enter('b', persistent('n11'), true), isClosed('a'), isOpen('b')],
+  ),
+  scenario(
+    'MQTT-3.2.2-3',
+    'a session without a subscription is ended by a clean one',
+    ...[enter('a', persistent('n12')), send('a', disconnect), isClosed('a')],
+    ...[enter('b', connect({ clientId: 'n12' })), send('b', disconnect), isClosed('b')],
+    ...[enter('c', persistent('n12')), isOpen('c')],
+  ),
+  scenario(
+    '4.7.3',
+    'a session without a subscription has none when it is resumed',
+    ...[
+      enter('a', persistent('n13')),
+      send('a', disconnect),
+      isClosed('a'),
+      enter('b', persistent('n13'), true),
+    ],
+    ...[enter('c'), publishes('c', 'n13', 'x'), isOpen('b'), subscribes('b', ['n13', 0])],
+    ...[publishes('c', 'n13', 'y'), gets('b', message('n13', 'y')), isOpen('b')],
   ),
   scenario(
     'MQTT-3.2.2-3',
@@ -412,7 +675,7 @@ const sessions: readonly Case[] = [
   ),
   scenario(
     'MQTT-4.4.0-1',
-    'a message that was not acknowledged comes again, marked as such [MQTT-3.3.1-1]',
+    'a message that was not acknowledged comes again, marked as such, as the same [MQTT-3.3.1-1], [MQTT-2.3.1-3]',
     ...[enter('a', persistent('n5')), subscribes('a', ['n5', 1]), enter('b'), publishes('b', 'n5', 'x')],
     ...[gets('a', message('n5', 'x', { qos: 1, id: 1 })), leave('a'), enter('a', persistent('n5'), true)],
     ...[gets('a', message('n5', 'x', { qos: 1, id: 1, dup: true })), send('a', puback(1)), isOpen('a')],
@@ -420,7 +683,7 @@ const sessions: readonly Case[] = [
   ),
   scenario(
     'MQTT-4.4.0-1',
-    'PUBREL comes again until PUBCOMP',
+    'PUBREL comes again until PUBCOMP, with its flags [MQTT-2.2.2-1]',
     ...[enter('a', persistent('n6')), subscribes('a', ['n6', 2]), enter('b')],
     ...[send('b', publish('n6', 'x', { qos: 2, id: 9 })), gets('b', pubrec(9)), send('b', pubrel(9))],
     ...[gets('b', pubcomp(9)), gets('a', message('n6', 'x', { qos: 2, id: 1 })), send('a', pubrec(1))],
@@ -608,6 +871,9 @@ export const deliveryCases: readonly Case[] = [
   ...qualities,
   ...retained,
   ...subscriptions,
+  ...answers,
+  ...overlapping,
+  ...inTurn,
   ...exactlyOnce,
   ...sessions,
   ...wills,

@@ -1,5 +1,6 @@
-import { connack, packet, puback, pubcomp, pubrel, suback } from './bytes.js'
+import { connack, packet, puback, pubcomp, pubrel } from './bytes.js'
 import { type Outcome, opens, type Step } from './case.js'
+import { overlapName, overlapSteps, overlaps, REPEATED, repeatedFilter } from './delivery.js'
 
 /** What Mosquitto 2.0.11 does where Damselfly does something else, and why Damselfly does. */
 export interface Difference {
@@ -87,15 +88,17 @@ const rows: readonly Row[] = [
     mosquitto: opens(puback(1)),
     why: 'A topic has at most 100 levels here, as what looks topics up takes no more; Mosquitto takes 201.',
   },
+  ...overlaps
+    .filter(({ qos, mosquittos }) => qos !== mosquittos)
+    .map((overlap) => ({
+      titles: [`[MQTT-3.3.5-1] ${overlapName(overlap)}`],
+      mosquitto: overlapSteps(overlap, overlap.mosquittos),
+      why: 'Of the filters that match, the highest QoS counts [MQTT-3.3.5-1]; Mosquitto takes that of one of them.',
+    })),
   {
-    titles: ['[MQTT-3.2.2-2] a session that has nothing is new'],
-    mosquitto: opens(connack(0, true)),
-    why: 'A session is stored with its first subscription; before that there is nothing of it to be present.',
-  },
-  {
-    titles: ['[MQTT-3.8.4-5] SUBSCRIBE with the same filter twice'],
-    mosquitto: opens(suback(1, 0, 1)),
-    why: 'Of a filter that stands twice in one SUBSCRIBE, the last is taken, and has the one return code.',
+    titles: [`[MQTT-3.8.4-3] ${REPEATED}`],
+    mosquitto: repeatedFilter({ retain: true }),
+    why: 'The filter is replaced before the message leaves, so that it has the QoS of the second both times.',
   },
 ]
 

@@ -39,6 +39,7 @@ main() {
   make_volumes
   check 'check accepts the configuration' in_image damselfly check
   check 'check refuses a port out of range' refuses_a_wrong_port
+  check 'its root is read-only but for the volumes, and there is no way to a privilege' root_is_read_only
 
   start_server
   check 'the server is ready' is_ready
@@ -49,6 +50,8 @@ main() {
   check 'a reading is acknowledged over TLS, the certificate verified' publish_over_tls container-test-tls 26.5
   check 'the first reading is stored' device_shows container-test 25.5
   check 'the second reading is stored' device_shows container-test-tls 26.5
+  check 'messages wait in a session, and one is retained' leave_a_session
+  check 'a backup is made while it runs' backs_up
   remember_files
   stop_server
   check "SIGTERM ends it within $stopped_within_s s with exit code 0" ended_by_itself
@@ -57,6 +60,7 @@ main() {
   start_server
   check 'it is ready again on the same volumes' is_ready
   check 'the first reading is still there' device_shows container-test 25.5
+  check 'so is each message that waited, in order, and the retained one' session_is_there
   check 'certificates and passwords are the same' files_are_the_same
   check 'a further reading is acknowledged' publish container-test 27.5
   check 'and stored' device_shows container-test 27.5

@@ -14,6 +14,10 @@ choose_ports() {
 make_volumes() {
   mkdir --parents "$work"/volumes/{data,config,certs}
   chown --recursive "$server_uid:$server_uid" "$work/volumes"
+  # As compose has them: files that the image's user may read.
+  mkdir --parents "$work/secrets" "$root_of_image/run/secrets"
+  echo "$password" > "$work/secrets/mqtt_password"
+  chmod 0644 "$work/secrets/mqtt_password"
   # mktemp made the folder private; the server passes through it to its volumes.
   chmod 0711 "$work"
 }
@@ -23,22 +27,42 @@ in_image_only() {
   buildah_ run --isolation=chroot "$container" -- "$@"
 }
 
-# in_image [--env NAME=VALUE]… COMMAND…: in the image, with the settings and the volumes of the test.
+# in_image [--env NAME=VALUE]… COMMAND…: in the image, as its user, with the settings, secrets and volumes of the
+# test; its root is read-only but for the volumes, and there is no way to a privilege. As buildah has no read-only
+# root, the mounts are made here, and end with the command.
 in_image() {
-  local environment=()
+  local environment=() image_environment
   while [[ $1 == --env ]]; do
-    environment+=(--env "$2")
+    environment+=("$2")
     shift 2
   done
-  buildah_ run --isolation=chroot \
-    --volume "$work/volumes/data:/data" \
-    --volume "$work/volumes/config:/config" \
-    --volume "$work/volumes/certs:/certs" \
-    --env BIND_ADDRESS=127.0.0.1 \
-    --env MQTT_PORT="$mqtt_port" --env MQTTS_PORT="$mqtts_port" \
-    --env WS_PORT="$ws_port" --env HTTP_PORT="$http_port" \
-    --env MQTT_USERNAME="$user" --env MQTT_PASSWORD="$password" \
-    "${environment[@]}" "$container" -- "$@"
+  mapfile -d '' -t image_environment < <(image_setting 'config.Env')
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  unshare --mount --propagation private bash -c '
+    set -e
+    root=$1 work=$2 user=$3
+    shift 3
+    mount --bind "$root" "$root"
+    for name in data config certs; do mount --bind "$work/volumes/$name" "$root/$name"; done
+    mount --bind "$work/secrets" "$root/run/secrets"
+    mount --bind /proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    mount --options remount,bind,ro "$root"
+    exec setpriv --no-new-privs chroot --userspec="$user:$user" --groups= "$root" \
+      env --ignore-environment --chdir=/app "$@"' \
+    in_image "$root_of_image" "$work" "$server_uid" "${image_environment[@]}" \
+    BIND_ADDRESS=127.0.0.1 MQTT_PORT="$mqtt_port" MQTTS_PORT="$mqtts_port" WS_PORT="$ws_port" HTTP_PORT="$http_port" \
+    MQTT_USERNAME="$user" MQTT_PASSWORD_FILE=/run/secrets/mqtt_password "${environment[@]}" "$@"
+}
+
+root_is_read_only() {
+  # shellcheck disable=SC2016 # expanded by the shell in the image
+  in_image sh -c '
+    for folder in / /app /app/dist /etc /tmp /var/tmp /usr/local/bin; do
+      ! touch "$folder/probe" 2> /dev/null || { echo "$folder takes files"; exit 1; }
+    done
+    for folder in /data /config /certs; do touch "$folder/probe" && rm "$folder/probe" || exit 1; done
+    grep -q "^NoNewPrivs:[[:space:]]*1" /proc/self/status && grep -q "^CapEff:[[:space:]]*0*$" /proc/self/status'
 }
 
 refuses_a_wrong_port() {
@@ -148,6 +172,27 @@ publish() {
 
 publish_over_tls() {
   publish "$1" "$2" -h localhost -p "$mqtts_port" --cafile "$work/volumes/certs/ca.crt"
+}
+
+# as_admin PROGRAM OPTION…: mosquitto_pub or mosquitto_sub, with the login of the test.
+as_admin() {
+  timeout 30 "$1" -h 127.0.0.1 -p "$mqtt_port" -u "$user" -P "$password" "${@:2}"
+}
+
+# A session with a hundred messages in its queue, and a retained message.
+leave_a_session() {
+  as_admin mosquitto_sub -i away -c -q 1 -t queue -E || return 1
+  seq 100 | as_admin mosquitto_pub -q 1 -t queue -l || return 1
+  as_admin mosquitto_pub -q 1 -r -t kept -m retained
+}
+
+session_is_there() {
+  as_admin mosquitto_sub -i away -c -q 1 -t queue -C 100 | diff - <(seq 100) || return 1
+  [[ $(as_admin mosquitto_sub -t kept -C 1) == retained ]]
+}
+
+backs_up() {
+  in_image damselfly backup /data/backup.tar.gz && tar --list --file "$work/volumes/data/backup.tar.gz" | grep state.db
 }
 
 wrong_password_is_refused() {

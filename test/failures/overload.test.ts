@@ -41,25 +41,31 @@ async function connectPatient(server: Server) {
     answered: (times: number) =>
       new Promise<void>((resolve, reject) => {
         const goal = pongs + times
+        if (!client.connected) reject(new Error('the patient client has been disconnected'))
         watchers.add(() => pongs >= goal && resolve())
         client.on('close', () => reject(new Error('the patient client was disconnected')))
       }),
   }
 }
 
-/** A thousand messages of each client, which is as many as are read, fill the queue with so much text. */
 const PADDING = 'x'.repeat(25_000)
+
+/** Of each QoS: 4 MiB are read of each that has no window, and all together fill the queue. */
+const FLOODERS = 9
 
 const report = (name: string, number: number, qos: 0 | 1 | 2) => ({
   ...reportOf(name, number, qos),
   payload: `{"value":${number},"status":{"text":"${PADDING}"}}`,
 })
 
+/** Few enough that the clients of this process, all together, come to read what they get. */
+const SENT_TOGETHER = 10
+
 /** Sends as fast as the connection takes it, until `isStopped`; resolves with how many were sent. */
 async function flood(client: RawClient, name: string, qos: 0 | 1, isStopped: () => boolean): Promise<number> {
   let number = 0
   while (!isStopped()) {
-    const some = Array.from({ length: 100 }, (_, index) => report(name, number + index + 1, qos))
+    const some = Array.from({ length: SENT_TOGETHER }, (_, index) => report(name, number + index + 1, qos))
     number += some.length
     client.send(...some)
     while (client.socket.writableNeedDrain && !isStopped()) await nextTurn()
@@ -90,13 +96,15 @@ test('a store that takes nothing while clients publish as fast as they can: memo
   const steady = await startReporting(server, 'steady')
   const patient = await connectPatient(server)
   const flooders = await Promise.all(
-    ([0, 1, 2, 0, 1, 2] as const).map(async (qos, index) => {
-      const client = await connectRaw(server.port('mqtt'), login())
-      const name = `flooder-${index}`
-      client.send({ ...reportOf(name, 0, 1), messageId: 1 }) // its device is known before the database is away
-      await client.count('puback', 1)
-      return { client, name, qos }
-    }),
+    Array.from({ length: FLOODERS }, () => [0, 1, 2] as const)
+      .flat()
+      .map(async (qos, index) => {
+        const client = await connectRaw(server.port('mqtt'), login())
+        const name = `flooder-${index}`
+        client.send({ ...reportOf(name, 0, 1), messageId: 1 }) // its device is known before the database is away
+        await client.count('puback', 1)
+        return { client, name, qos }
+      }),
   )
   const transaction = await lock.transaction('write')
   let isOver = false
@@ -141,4 +149,4 @@ test('a store that takes nothing while clients publish as fast as they can: memo
   for (const [index, { name, qos }] of flooders.entries()) {
     if (qos > 0) expect(stored.get(name)).toBe(1 + (sent[index] ?? 0))
   }
-}, 60_000)
+}, 180_000)

@@ -27,7 +27,7 @@ test('items that come together are written together', async () => {
     maxQueued: 10,
     maxQueuedBytes: 1000,
   })
-  for (const name of 'abc') batcher.offer(item(1, name))
+  for (const name of 'abc') batcher.offer(() => item(1, name))
   await done.given
   expect(written).toEqual(['abc'])
 })
@@ -43,8 +43,8 @@ test('a full batch does not wait for company', async () => {
     maxQueued: 10,
     maxQueuedBytes: 1000,
   })
-  batcher.offer(item(1, 'a'))
-  batcher.offer(item(1, 'b'))
+  batcher.offer(() => item(1, 'a'))
+  batcher.offer(() => item(1, 'b'))
   await done.given
   batcher.stop()
 })
@@ -72,7 +72,7 @@ test('lanes write side by side, but never two batches of one key', async () => {
     [0, 'c'],
     [2, 'd'],
   ] as const)
-    batcher.offer(item(key, name))
+    batcher.offer(() => item(key, name))
   expect(begun).toEqual(['a', 'b'])
   ends[0]?.()
   await nextTurn()
@@ -97,18 +97,53 @@ test.each([
     maxBatchBytes: 1000,
     ...bounds,
   })
-  expect(batcher.offer(item(1, 'a'))).toBe(true)
-  expect(batcher.offer(item(1, 'b'))).toBe(true)
-  expect(batcher.offer(item(1, 'c'))).toBe(false)
-  for (const name of 'cde') batcher.enqueue(item(1, name), () => admitted.push(name))
+  expect(batcher.offer(() => item(1, 'a'))).toBe(true)
+  expect(batcher.offer(() => item(1, 'b'))).toBe(true)
+  expect(batcher.offer(() => item(1, 'c'))).toBe(false)
+  for (const name of 'cde')
+    batcher.enqueue(
+      () => item(1, name),
+      () => admitted.push(name),
+    )
   expect(admitted).toEqual([])
   ends[0]?.()
   await nextTurn()
   expect(admitted).toEqual(['c', 'd'])
-  expect(batcher.offer(item(1, 'f'))).toBe(false) // e was here first
+  expect(batcher.offer(() => item(1, 'f'))).toBe(false) // e was here first
   ends[1]?.()
   await nextTurn()
   expect(admitted).toEqual(['c', 'd', 'e'])
+  batcher.stop()
+})
+
+test('what waits is made when there is room for it, and takes none where nothing comes of it', async () => {
+  const made: string[] = []
+  const written: string[] = []
+  const ends: (() => void)[] = []
+  const batcher = createBatcher<Item>({
+    write: (batch) => {
+      written.push(names(batch))
+      return new Promise((resolve) => ends.push(resolve))
+    },
+    lanes: 1,
+    flushAfterMs: 60_000,
+    maxBatch: 1,
+    maxBatchBytes: 1000,
+    maxQueued: 1,
+    maxQueuedBytes: 1000,
+  })
+  const make = (name: string) => () => {
+    made.push(name)
+    return name === 'b' ? undefined : item(1, name)
+  }
+  expect(batcher.offer(make('a'))).toBe(true)
+  for (const name of 'bcd') batcher.enqueue(make(name), () => undefined)
+  expect(batcher.offer(make('e'))).toBe(false)
+  expect(made).toEqual(['a'])
+  ends[0]?.()
+  await nextTurn()
+  expect(made).toEqual(['a', 'b', 'c'])
+  expect(written).toEqual(['a', 'c'])
   batcher.stop()
 })
 
@@ -127,10 +162,10 @@ test('a batch ends at its bound on bytes, but holds one item of any size', async
     maxQueued: 10,
     maxQueuedBytes: 1000,
   })
-  batcher.offer(item(1, 'a', 6))
-  batcher.offer(item(1, 'b', 4))
-  batcher.offer(item(1, 'c', 50))
-  batcher.offer(item(1, 'd', 1))
+  batcher.offer(() => item(1, 'a', 6))
+  batcher.offer(() => item(1, 'b', 4))
+  batcher.offer(() => item(1, 'c', 50))
+  batcher.offer(() => item(1, 'd', 1))
   await done.given
   expect(written).toEqual(['ab', 'c', 'd'])
 })

@@ -10,15 +10,29 @@ const DAY = 86_400 * SECOND
 
 function decode(kind: ReportKind, payload: string | Buffer): Decoded {
   let next = 0
-  return decodeReport(kind, Buffer.from(payload), {
-    receivedAtMs: NOW,
-    zoneOffsetMinutes: 480,
-    nextDiscriminator: () => {
-      next += 1
-      return next
-    },
+  const nextDiscriminator = (): number => {
+    next += 1
+    return next
+  }
+  const context = { receivedAtMs: NOW, zoneOffsetMinutes: 480, nextDiscriminator }
+  return decodeReport(kind, Buffer.from(payload), context, (error) => {
+    throw error
   })
 }
+
+test('a fault of ours rejects the message that brought it to light, and is told', () => {
+  const fault = new Error('a fault')
+  const nextDiscriminator = (): never => {
+    throw fault
+  }
+  const told: unknown[] = []
+  const context = { receivedAtMs: NOW, zoneOffsetMinutes: 480, nextDiscriminator }
+  expect(decodeReport('data', Buffer.from('{"a":1}'), context, (error) => told.push(error))).toEqual({
+    rejected: 'server-fault',
+    omissions: [],
+  })
+  expect(told).toEqual([fault])
+})
 
 /** What came of a message, on one line: its readings, or the reason it was rejected for; then what was left out. */
 function outcome(kind: ReportKind, payload: string | Buffer): string {
@@ -145,6 +159,11 @@ describe('a status message', () => {
     ['offline in words', '{"status":"offline"}', 'status={"status":"offline"} offline'],
     ['offline by a flag', '{"online":false}', 'status={"online":false} offline'],
     ['a number for a status', '{"status":1}', 'status={"status":1}'],
+    [
+      'a status whose members hide what objects have',
+      '{"status":{"toString":1}}',
+      'status={"status":{"toString":1}}',
+    ],
     [
       'a status text too long',
       `{"status":"${'s'.repeat(21)}"}`,

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { DeviceMessage } from '#src/ingest/accepted.js'
 import { createAvailability } from '#src/ingest/availability.js'
 import { createIngest, type Ingest, type IngestOptions } from '#src/ingest/ingest.js'
-import { createLiveMarks } from '#src/ingest/live-marks.js'
+import { createPresenceMarks } from '#src/ingest/presence-marks.js'
 import { startReplay } from '#src/ingest/replay.js'
 import { openSpool, type Spool } from '#src/ingest/spool.js'
 import { createTally, type Tally } from '#src/metrics/tally.js'
@@ -165,7 +165,7 @@ test('the spool rests while live messages wait for long, and has its turn all th
         return waitMs
       },
     },
-    marks: createLiveMarks(),
+    marks: createPresenceMarks(),
     deadLetters: { add: async () => true, addUnreadable: async () => true },
     keepsHistory: true,
     maxBatch: 1,
@@ -254,6 +254,37 @@ test('a write that hangs is left to itself, no other is begun beside it, and it 
   released.give()
   await until(() => tally.spoolMessages === 0)
   expect((await query(HISTORY)).map(({ value }) => value)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+})
+
+test('nor where the spool has no room for others, which wait', async () => {
+  const { start, spool, tally, devices, query } = await bench()
+  const released = createSignal()
+  let writes = 0
+  let refusals = 0
+  const small: Spool = {
+    ...spool,
+    async append(messages) {
+      if (tally.spoolMessages === 0) return spool.append(messages)
+      refusals += 1
+      return false
+    },
+  }
+  const ingest = start(
+    async (batch, toStore) => {
+      writes += 1
+      await released.given
+      await toStore(batch)
+    },
+    { spool: small },
+  )
+  await publish(ingest, devices[0], 1)
+  const second = publish(ingest, devices[1], 2)
+  await until(() => refusals === 4)
+  expect({ writes, spooled: tally.spooled }).toEqual({ writes: 1, spooled: 1 })
+  released.give()
+  await second
+  await until(() => tally.spoolMessages === 0)
+  expect((await query(HISTORY)).map(({ value }) => value)).toEqual([1, 2])
 })
 
 test('a message that always ends the connection is set aside when others are stored meanwhile', async () => {

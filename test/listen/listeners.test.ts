@@ -30,7 +30,7 @@ async function publish(url: string, topic: string, options: IClientOptions = {})
 }
 
 describe('The server', () => {
-  it('takes readings through TCP, TLS, WebSocket and WebSocket over TLS, and stores them', async () => {
+  it('[MQTT-7.1.1-1] takes readings through TCP, TLS, WebSocket and WebSocket over TLS, and stores them', async () => {
     const server = await startServer(everyListener)
     const caFile = join(server.folder, 'certs', 'ca.crt')
     const mosquitto = (port: number, topic: string, ...more: string[]) =>

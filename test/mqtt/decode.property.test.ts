@@ -8,13 +8,13 @@ const DAY_MS = 86_400_000
 
 function decode(kind: 'data' | 'status' | 'heartbeat', payload: string | Uint8Array): Decoded {
   let next = 0
-  return decodeReport(kind, Buffer.from(payload), {
-    receivedAtMs: NOW,
-    zoneOffsetMinutes: 480,
-    nextDiscriminator: () => {
-      next += 1
-      return next
-    },
+  const nextDiscriminator = (): number => {
+    next += 1
+    return next
+  }
+  const context = { receivedAtMs: NOW, zoneOffsetMinutes: 480, nextDiscriminator }
+  return decodeReport(kind, Buffer.from(payload), context, (error) => {
+    throw error
   })
 }
 
@@ -22,9 +22,16 @@ const kind = fc.constantFrom('data' as const, 'status' as const, 'heartbeat' as 
 const value = fc.oneof(fc.double(), fc.integer(), fc.boolean(), fc.string(), fc.constant(null))
 const sensor = fc.stringMatching(/^[a-z_][a-z0-9_]{0,49}$/)
 
+/** Objects with members that every object of JavaScript has already. */
+const inherited = fc.constantFrom('toString', 'valueOf', 'constructor', '__proto__', 'hasOwnProperty')
+const disguised = fc
+  .tuple(fc.constantFrom('status', 'sensor', 'sensors', 'location', 'timestamp', 'online'), inherited, value)
+  .map(([name, member, inner]) => `{"${name}":{"${member}":${JSON.stringify(inner)}},"temperature":1}`)
+
 /** JSON that looks like what devices send. */
 const message = fc.oneof(
   fc.json(),
+  disguised,
   fc
     .dictionary(fc.oneof(sensor, fc.string(), fc.constantFrom('sensor', 'timestamp', 'location')), value)
     .map((fields) => JSON.stringify(fields)),

@@ -1,6 +1,6 @@
 import { type Packet, parser } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest'
-import { encodePublish, encodePubrel } from '#src/mqtt/encode-packet.js'
+import { encodePubacks, encodePublish, encodePubrel, encodeSuback } from '#src/mqtt/encode-packet.js'
 
 function parse(bytes: Buffer): Packet[] {
   const packets: Packet[] = []
@@ -35,4 +35,18 @@ describe('A PUBLISH', () => {
 it('[MQTT-3.6.1-1] a PUBREL has its reserved bits', () => {
   expect(parse(encodePubrel(0x1234))).toMatchObject([{ cmd: 'pubrel', messageId: 0x1234, qos: 1 }])
   expect(encodePubrel(1)[0]).toBe(0x62)
+})
+
+it('PUBACKs stand one behind the other', () => {
+  expect(parse(encodePubacks([1, 0x1234, 65_535]))).toMatchObject(
+    [1, 0x1234, 65_535].map((messageId) => ({ cmd: 'puback', messageId })),
+  )
+})
+
+// Where the remaining length grows by a byte.
+it.each([1, 2, 125, 126, 20_000])('[MQTT-3.9.3-1] a SUBACK has %i return codes in their order', (count) => {
+  const codes = Array.from({ length: count }, (_, index) => [0, 1, 2, 0x80][index % 4] ?? 0)
+  expect(parse(encodeSuback(0x1234, codes))).toMatchObject([
+    { cmd: 'suback', messageId: 0x1234, granted: codes },
+  ])
 })

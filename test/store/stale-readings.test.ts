@@ -75,6 +75,14 @@ describe.each(['mysql', 'sqlite'] as const)('The newest reading wins in the %s s
     await expectState(other, 6, nowMs - 20_000)
   })
 
+  test('one that may be late is weighed against what is stored, however new it is', async () => {
+    const device = await addAnyDevice(store)
+    const secondMs = Math.floor(Date.now() / 1000) * 1000
+    await store.write(report(device, 'light', 2, secondMs))
+    await store.write({ ...report(device, 'light', 1, secondMs - 1), mayBeLate: true })
+    await expectState(device, 2, secondMs)
+  })
+
   test('of the same time the later call wins', async () => {
     const device = await addAnyDevice(store)
     await store.write(report(device, 'light', 1, nowMs - 10_000))

@@ -1,4 +1,6 @@
+import { ofPresentSession } from '../session-present.js'
 import type { OutboxMessage } from './outbox.js'
+import { createReceivedIdentifiers } from './received-identifiers.js'
 import type { SavedWills } from './saved-wills.js'
 import type { QueuedMessage, Session, SessionClient } from './session.js'
 import { type SavedSessions, statements } from './session-file.js'
@@ -19,6 +21,11 @@ export interface DiskPersistenceParts extends SessionQueuesParts {
   readonly untilRetry: () => Promise<void>
 }
 
+/** A QoS 2 message that was received, by its identifier. */
+interface ReceivedPacket {
+  readonly messageId: number
+}
+
 /**
  * Aedes's persistence in memory, with every change on disk before its promise resolves, but for
  * `LateWrites`. It begins with what the process before has left.
@@ -26,6 +33,7 @@ export interface DiskPersistenceParts extends SessionQueuesParts {
 export class DiskPersistence extends SessionQueues {
   readonly #parts: DiskPersistenceParts
   readonly #adding = new WeakMap<readonly Subscription[], Promise<void>>()
+  readonly #received = createReceivedIdentifiers()
 
   constructor(parts: DiskPersistenceParts) {
     super(parts)
@@ -43,7 +51,7 @@ export class DiskPersistence extends SessionQueues {
     for (const { session, packetId } of saved.incoming) {
       sessions.get(session)?.incoming.add(packetId)
       const id = sessions.get(session)?.clientId
-      if (id !== undefined) await super.incomingStorePacket({ id }, { messageId: packetId })
+      if (id !== undefined) this.#received.add(id, packetId)
     }
     for (const { topic, payload, qos, version } of saved.retained) {
       retained.admit(topic, payload.length, version)
@@ -72,6 +80,25 @@ export class DiskPersistence extends SessionQueues {
     const kept = this.outbox({ ...packet, retain: true }, undefined, [])
     await kept.store()
     kept.deliver({ brokerId: undefined, brokerCounter: 0 }) // is in no queue
+  }
+
+  /**
+   * Aedes calls it for a client that logs in without a clean session: the session begins here, where there is none.
+   * It is on disk before CONNACK, unless the file refuses; then it is with its first subscription.
+   */
+  override async subscriptionsByClient(
+    client: SessionClient,
+  ): ReturnType<SessionQueues['subscriptionsByClient']> {
+    const { directory, journal } = this.#parts
+    if (directory.find(client.id) !== undefined) {
+      return ofPresentSession(await super.subscriptionsByClient(client))
+    }
+    const session = directory.open(client.id)
+    const saved = (): void => {
+      session.isSaved = true
+    }
+    await journal.write(directory.opening(session)).then(saved, () => undefined) // the failure is in the log
+    return []
   }
 
   /** Aedes calls it once for each subscription of a SUBSCRIBE, with all of them. */
@@ -128,15 +155,26 @@ export class DiskPersistence extends SessionQueues {
   async endSession(session: Session): Promise<void> {
     const client = { id: session.clientId }
     const deletion = this.#parts.directory.end(session)
-    await Promise.all([super.cleanSubscriptions(client), super.cleanIncoming(client)])
+    this.#received.removeAll(client.id)
+    await super.cleanSubscriptions(client)
     await this.#parts.journal.settle(deletion)
+  }
+
+  /** Aedes calls it when a message is on its way, and what is to last is in the file; see `Outbox`. */
+  override async incomingStorePacket({ id }: SessionClient, { messageId }: ReceivedPacket): Promise<void> {
+    this.#received.add(id, messageId)
+  }
+
+  override async incomingGetPacket({ id }: SessionClient, packet: ReceivedPacket): Promise<ReceivedPacket> {
+    if (!this.#received.has(id, packet.messageId)) throw new Error('no such packet')
+    return packet
   }
 
   /**
    * Aedes answers PUBREL although this fails, after which the client may use the packet identifier for another
    * message; so it does not fail.
    */
-  override async incomingDelPacket(client: SessionClient, packet: { messageId: number }): Promise<void> {
+  override async incomingDelPacket(client: SessionClient, packet: ReceivedPacket): Promise<void> {
     const { directory, journal, untilRetry } = this.#parts
     const session = directory.find(client.id)
     while (session?.incoming.has(packet.messageId) === true) {
@@ -147,13 +185,13 @@ export class DiskPersistence extends SessionQueues {
         await untilRetry() // the failure is in the log
       }
     }
-    await super.incomingDelPacket(client, packet)
+    if (!this.#received.remove(client.id, packet.messageId)) throw new Error('no such packet')
   }
 
   override async cleanIncoming(client: SessionClient): Promise<void> {
     const { directory, journal } = this.#parts
     const session = directory.find(client.id)
-    await super.cleanIncoming(client)
+    this.#received.removeAll(client.id)
     if (session === undefined || session.incoming.size === 0) return
     const releases = [...session.incoming].map((packetId) => statements.release(session.id, packetId))
     session.incoming.clear()

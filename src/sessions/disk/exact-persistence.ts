@@ -36,7 +36,7 @@ export class ExactPersistence extends MemoryPersistence {
       .filter((one) => intersectFilters(one.topic, topic) !== undefined)
   }
 
-  /** Aedes pipes them to their subscriber: each once, whichever of the filters match. */
+  /** Aedes pipes them to their subscriber: each for every filter that matches, as the filters are so many SUBSCRIBEs. */
   override createRetainedStreamCombi(filters: readonly string[]): Readable {
     return Readable.from(this.#retained(filters))
   }
@@ -47,7 +47,9 @@ export class ExactPersistence extends MemoryPersistence {
 
   async *#retained(filters: readonly string[]): AsyncGenerator<{ readonly topic: string }> {
     for await (const message of super.createRetainedStreamCombi(['#'])) {
-      if (filters.some((filter) => intersectFilters(filter, message.topic) !== undefined)) yield message
+      for (const filter of filters) {
+        if (intersectFilters(filter, message.topic) !== undefined) yield message
+      }
     }
   }
 }

@@ -13,8 +13,9 @@ import {
 import { listQueued, type QueuedPacket, toPacket } from './queued-packet.js'
 import type { Entry, Session, SessionClient } from './session.js'
 
-/** Two topics for each of some ten thousand devices, at some 200 bytes. */
+/** Two topics for each of some ten thousand devices, at some 200 bytes; longer ones are looked up each time. */
 const MAX_MATCHES = 20_000
+const MAX_MATCHED_LENGTH = 256
 
 /** A subscription as Aedes stores it. */
 export interface Subscription {
@@ -59,7 +60,8 @@ export class SessionQueues extends ExactPersistence {
   async #match(topic: string): Promise<readonly SessionSubscription[]> {
     const changes = this.#changes
     const found = await super.subscriptionsByTopic(topic)
-    if (changes === this.#changes) this.#matches.set(topic, found)
+    const isKept = changes === this.#changes && topic.length <= MAX_MATCHED_LENGTH
+    if (isKept) this.#matches.set(topic, found)
     return found
   }
 

@@ -16,6 +16,7 @@ declare module 'aedes-persistence-redis/asyncPersistence.js' {
     constructor(options: { readonly conn: Redis })
     /** Loads all subscriptions. */
     setup(broker: object): Promise<void>
+    incomingStorePacket(client: Client, packet: { readonly messageId: number }): Promise<void>
     /** Rejects when there is no such packet. */
     incomingGetPacket(client: Client, packet: { readonly messageId: number }): Promise<object>
     addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<unknown>

@@ -7,6 +7,8 @@ import { keys } from './redis-keys.js'
 export interface RedisClientIds extends SharedClientIds {
   /** A client is logged in. */
   attach(client: AttachedClient): void
+  /** Its session, which is not a clean one, begins or goes on; `true`: it was there. */
+  begin(clientId: string): Promise<boolean>
   /** Its connection has ended. */
   detach(client: AttachedClient): void
   /** Those whose sessions are not clean ones. */
@@ -28,6 +30,11 @@ const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call
 /** Keeps a key, and makes one that has run out, but takes nothing from an instance that has taken over. */
 const RENEW = `local value = redis.call('get', KEYS[1])
 if not value or value == ARGV[1] then redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`
+
+/** Says whether a session was there, also when it is sent again: a time by which it was seen is of this login alone. */
+const BEGIN = `local last = redis.call('zscore', KEYS[1], ARGV[2])
+redis.call('zadd', KEYS[1], ARGV[1], ARGV[2])
+if last and tonumber(last) ~= tonumber(ARGV[1]) then return 1 end return 0`
 
 /**
  * The client ids that the instances hold, each as a key whose value names instance and owner; and when the client
@@ -76,9 +83,11 @@ export function createRedisClientIds(redis: Redis): RedisClientIds {
       later(redis.eval(RELEASE, 1, keys.clientId(clientId), value))
     },
     attach(client) {
-      if (client.clean) return
-      attached.set(client.id, client)
-      later(seen([client.id]))
+      if (!client.clean) attached.set(client.id, client)
+    },
+    async begin(clientId) {
+      const nowMs = Date.now() + Math.random()
+      return (await redis.eval(BEGIN, 1, keys.sessions, nowMs, clientId)) === 1
     },
     detach(client) {
       if (attached.get(client.id) !== client) return

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import RedisPersistence from 'aedes-persistence-redis/asyncPersistence.js'
 import type { Redis } from 'ioredis'
+import { ofPresentSession } from '../session-present.js'
 import type { AttachedClient } from '../sessions.js'
 import type { QueuedMessage, Receiver, RedisQueues } from './redis-queues.js'
 import type { RedisRetained, RetainedMessage } from './redis-retained.js'
@@ -14,6 +15,8 @@ export interface RedisPersistenceParts {
   readonly queues: RedisQueues
   readonly retained: RedisRetained
   readonly wills: RedisWills
+  /** A session begins, or goes on; `true`: it was there. */
+  readonly beginSession: (clientId: string) => Promise<boolean>
   readonly endSession: (clientId: string) => Promise<void>
   /** Resolves when this instance knows all subscriptions. */
   readonly caughtUp: () => Promise<void>
@@ -28,6 +31,11 @@ export interface RedisPersistenceParts {
 /** A packet by its identifier. */
 interface SentPacket {
   readonly messageId?: number | undefined
+}
+
+/** A QoS 2 message that was received, by its identifier. */
+interface ReceivedPacket {
+  readonly messageId: number
 }
 
 interface Client {
@@ -56,6 +64,19 @@ export class SharedPersistence extends RedisPersistence {
     await this.#parts.start()
   }
 
+  storedSubscriptions(client: Client): ReturnType<RedisPersistence['subscriptionsByClient']> {
+    return super.subscriptionsByClient(client)
+  }
+
+  /** Aedes calls it for a client that logs in without a clean session, which begins here where there is none. */
+  override async subscriptionsByClient(
+    client: Client,
+  ): ReturnType<RedisPersistence['subscriptionsByClient']> {
+    const isPresent = await this.#parts.beginSession(client.id)
+    const stored = await this.storedSubscriptions(client)
+    return isPresent ? ofPresentSession(stored) : stored
+  }
+
   /** Aedes stores all filters of a SUBSCRIBE once for each that it grants, at the same time. */
   override addSubscriptions(client: Client, subscriptions: Subscriptions): Promise<unknown> {
     const known = this.#adding.get(subscriptions)
@@ -78,6 +99,11 @@ export class SharedPersistence extends RedisPersistence {
   override async subscriptionsByTopic(topic: string): ReturnType<RedisPersistence['subscriptionsByTopic']> {
     await this.#parts.caughtUp()
     return super.subscriptionsByTopic(topic)
+  }
+
+  /** Aedes gives the whole message; its identifier says all that is asked for later. */
+  override incomingStorePacket(client: Client, { messageId }: ReceivedPacket): Promise<void> {
+    return super.incomingStorePacket(client, { messageId })
   }
 
   outgoingEnqueue(receiver: Receiver, message: QueuedMessage): Promise<void> {

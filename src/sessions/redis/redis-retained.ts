@@ -9,7 +9,7 @@ import { keys } from './redis-keys.js'
 export interface RedisRetained {
   /** Keeps a message in the place of the one before; an empty payload ends it. */
   store(message: RetainedMessage): Promise<void>
-  /** Those that any of the filters match, each once. It never rejects: what fails is in the log. */
+  /** Those that the filters match, each for every one of them. It never rejects: what fails is in the log. */
   matching(filters: readonly string[]): AsyncGenerator<RetainedMessage & { readonly cmd: 'publish' }>
 }
 
@@ -74,13 +74,14 @@ export function createRedisRetained(options: RedisRetainedOptions): RedisRetaine
       if (value !== null) yield toMessage(topic, value)
     }
     if (wanted.length === 0) return
-    const seen = new Set(topics)
+    const seen = new Set<string>()
     for await (const [topic, value] of scan(wanted)) {
       // A scan may return one twice (Redis manual, SCAN, "Scan guarantees").
       if (seen.has(topic)) continue
       seen.add(topic)
-      if (wanted.some((filter) => intersectFilters(topic, filter) !== undefined))
-        yield toMessage(topic, value)
+      for (const filter of wanted) {
+        if (intersectFilters(topic, filter) !== undefined) yield toMessage(topic, value)
+      }
     }
   }
 

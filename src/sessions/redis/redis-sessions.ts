@@ -28,6 +28,9 @@ export interface RedisSessionsOptions {
 /** A message of a session that has ended is deleted with it; this is for those that a crash leaves behind. */
 const TTL_BEYOND_EXPIRY_S = 86_400
 
+/** Stands for the instance where client ids do; none of a client's is empty. */
+const THIS_INSTANCE = ''
+
 /** What is still to be written when the server stops, such as acknowledgements, takes a round trip. */
 const CLOSE_WITHIN_MS = 1000
 
@@ -64,7 +67,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
   const subscriptions = createRedisSubscriptions({
     redis,
     emitter,
-    read: (id) => persistence.subscriptionsByClient({ id }),
+    read: (id) => persistence.storedSubscriptions({ id }),
   })
   const queues = createRedisQueues({
     redis,
@@ -84,6 +87,7 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       tally: options.tally,
       log,
     }),
+    beginSession: clientIds.begin,
     endSession: expiry.end,
     caughtUp: catchUp.caughtUp,
     hasLeft: () => emitter.hasLeft,
@@ -102,6 +106,12 @@ export async function openRedisSessions(options: RedisSessionsOptions): Promise<
       },
       detach: clientIds.detach,
       watchWills: wills.watch,
+      async setLastWord(will) {
+        await wills.renew() // it is counted from now on
+        await (will === undefined ? wills.end(THIS_INSTANCE) : wills.put(THIS_INSTANCE, will))
+      },
+      watchInstances: wills.watchInstances,
+      countInstances: wills.countInstances,
       emitHere: (message) => emitter.emitHere(message),
     },
     backlog: queues.backlog,

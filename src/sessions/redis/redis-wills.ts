@@ -12,6 +12,10 @@ export interface RedisWills {
   end(clientId: string): Promise<void>
   /** Has those of instances that have died published here; calls back when one is. */
   watch(publish: (will: SharedWill, published: () => void) => void): void
+  /** Calls back when another instance has died, and what it left has been taken over here. */
+  watchInstances(died: () => void): void
+  /** How many instances run that have wills. */
+  countInstances(): Promise<number>
   /** Says that this instance runs. */
   renew(): Promise<void>
   /** Leaves what it still has to the others. */
@@ -52,6 +56,7 @@ export function createRedisWills(
   const names = new Map<string, (string | undefined)[]>()
   let publish: Parameters<RedisWills['watch']>[0] | undefined
   let last = 0
+  let died: (() => void) | undefined
 
   const renew = async (): Promise<void> => {
     await redis.set(keys.alive(instance), '1', 'PX', ALIVE_FOR_MS)
@@ -69,6 +74,7 @@ export function createRedisWills(
       if (will === undefined) forget(name)
       else publish?.(will, () => forget(name))
     }
+    if (taken.length > 0) died?.()
   }
   const look = async (): Promise<void> => {
     await renew()
@@ -96,6 +102,13 @@ export function createRedisWills(
     },
     watch(listener) {
       publish = listener
+    },
+    watchInstances(listener) {
+      died = listener
+    },
+    async countInstances() {
+      const instances = await redis.smembers(keys.instances)
+      return instances.length === 0 ? 0 : await redis.exists(...instances.map(keys.alive))
     },
     renew,
     async stop() {

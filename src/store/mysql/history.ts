@@ -1,6 +1,7 @@
-import { and, asc, eq, gt, gte, lt, type SQL } from 'drizzle-orm'
-import type { HistoryPoint, HistoryRange } from '../batch.js'
+import { and, asc, count, eq, gt, gte, lt, max, min, type SQL, sql } from 'drizzle-orm'
+import type { BucketRange, BucketStep, HistoryPoint, HistoryRange } from '../batch.js'
 import { formatDateTimeMs, parseDateTime } from '../date-time.js'
+import { bucketStep, MEAN_SCALE, READINGS_IN_STEP } from '../page-bounds.js'
 import type { HistoryPair, HistoryWalk } from '../prune-walk.js'
 import { timeColumn } from '../row-encoding.js'
 import type { PruneCursor } from '../store.js'
@@ -10,7 +11,6 @@ import { deviceSensorHistory } from './tables.js'
 
 const { deviceId, sensorName, recordedAt, discriminator, value } = deviceSensorHistory
 
-/** `Store.readHistory`. */
 /** `Store.readHistory`. */
 export async function readHistory(
   db: MysqlDatabase,
@@ -36,6 +36,62 @@ export async function readHistory(
     recordedAtMs: parseDateTime(row.recordedAt, zoneOffsetMinutes),
     value: row.value,
   }))
+}
+
+/** `Store.historyOf`; reads its readings along the primary key. */
+export async function historyOf(
+  db: MysqlDatabase,
+  range: BucketRange,
+  zoneOffsetMinutes: number,
+): Promise<BucketStep> {
+  const dateTime = timeColumn((timeMs) => formatDateTimeMs(timeMs, zoneOffsetMinutes))
+  const toMs = (text: unknown): number => parseDateTime(String(text), zoneOffsetMinutes)
+  const chunk = db.$with('chunk').as(
+    db
+      .select({ recordedAt, value })
+      .from(deviceSensorHistory)
+      .where(
+        and(
+          eq(deviceId, range.deviceId),
+          eq(sensorName, range.sensor),
+          gte(recordedAt, dateTime(range.fromMs)),
+          lt(recordedAt, dateTime(range.toMs)),
+        ),
+      )
+      .orderBy(asc(recordedAt), asc(discriminator))
+      .limit(READINGS_IN_STEP),
+  )
+  const at = chunk.recordedAt
+  const whole = db.$with('whole').as(
+    db
+      .select({
+        met: count().as('met'),
+        firstMs: min(at).as('first_at'),
+        lastMs: max(at).as('last_at'),
+      })
+      .from(chunk),
+  )
+  const bucket = sql`TIMESTAMPDIFF(MICROSECOND, ${dateTime(range.originMs)}, ${at}) DIV ${range.bucketMs * 1000}`
+  const rows = await db
+    .with(chunk, whole)
+    .select({
+      bucket: bucket.mapWith(Number).as('bucket'),
+      count: count(),
+      min: sql`MIN(${chunk.value})`.mapWith(Number),
+      max: sql`MAX(${chunk.value})`.mapWith(Number),
+      scaledMean: sql`AVG(${chunk.value} / ${sql.raw(`${MEAN_SCALE}.0`)})`.mapWith(Number),
+      met: sql`MAX(${whole.met})`.mapWith(Number),
+      firstMs: sql`MAX(${whole.firstMs})`.mapWith(toMs),
+      lastMs: sql`MAX(${whole.lastMs})`.mapWith(toMs),
+    })
+    .from(chunk)
+    .innerJoin(whole, sql`TRUE`)
+    .where(
+      sql`${whole.met} < ${READINGS_IN_STEP} OR ${at} < ${whole.lastMs} OR ${whole.firstMs} = ${whole.lastMs}`,
+    )
+    .groupBy(sql`bucket`)
+    .orderBy(sql`bucket`)
+  return bucketStep(range, rows)
 }
 
 /** The walk that prunes; each statement reads or deletes along the primary key. */

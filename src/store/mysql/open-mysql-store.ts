@@ -8,13 +8,14 @@ import {
   addDevice,
   findDevice,
   findDevices,
+  listDevices,
   removeHistory,
   removeRows,
   reportDevice,
   reportDevices,
   setSecret,
 } from './devices.js'
-import { historyWalk, readHistory } from './history.js'
+import { historyOf, historyWalk, readHistory } from './history.js'
 import { type MysqlConnections, mysqlConnections } from './mysql-connections.js'
 import { prepareTables } from './prepare-tables.js'
 import { findSilent, newestSeen, setPresence } from './presence.js'
@@ -70,6 +71,8 @@ function mysqlStore({ run, close }: MysqlConnections, zoneOffsetMinutes: number)
     },
     reportDevice: (id) => run((db) => reportDevice(db, id)),
     reportDevices: () => run((db) => reportDevices(db)),
+    listDevices: (query) => run((db) => listDevices(db, query)),
+    historyOf: (range) => run((db) => historyOf(db, range, zoneOffsetMinutes)),
     readHistory: (range) => run((db) => readHistory(db, range, zoneOffsetMinutes)),
     pruneHistory: (beforeMs, limit, cursor) =>
       run((db) => pruneStep(historyWalk(db, zoneOffsetMinutes), beforeMs, limit, cursor)),

@@ -27,7 +27,7 @@ export async function writeBatch(tx: MysqlDatabase, batch: Batch, context: Write
   for (const rows of splitRows(sensorRows(batch.sensors, dateTime), maxPacketBytes)) {
     await tx.execute(upsertSensors(rows, now))
   }
-  const late = lateChanges(batch.sensors, nowMs)
+  const late = lateChanges(batch, nowMs)
   const isStale = staleAmong(await storedTimes(tx, late), dateTime)
   for (const rows of splitRows(deviceRows(batch, dateTime, zoneOffsetMinutes, isStale), maxPacketBytes)) {
     await tx.execute(updateDevices(rows, now))

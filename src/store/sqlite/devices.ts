@@ -1,11 +1,15 @@
-import { asc, eq, inArray, or, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, lte, or, type SQL, sql } from 'drizzle-orm'
 import {
   type Device,
+  type DevicePage,
+  type DeviceQuery,
   type DeviceReport,
+  type DeviceSummary,
   devicesByName,
   type NewDevice,
   type SensorReport,
 } from '../device.js'
+import { DEVICES_LOOKED_AT, devicePage } from '../page-bounds.js'
 import { parseReport } from '../parse-report.js'
 import { StoreError } from '../store-error.js'
 import type { SqliteDatabase } from './sqlite-database.js'
@@ -15,6 +19,21 @@ import { deviceMain, deviceSensorHistory, deviceSensors } from './tables.js'
 const { id, uuid, deviceId, isActive } = deviceMain
 
 const DEVICE = { id, uuid, deviceId, secret: deviceMain.deviceSecret, isActive }
+
+/** The columns of a `DeviceSummary`. */
+const SUMMARY = {
+  id,
+  uuid,
+  device_id: deviceId,
+  name: deviceMain.name,
+  device_status: deviceMain.deviceStatus,
+  is_online: deviceMain.isOnline,
+  is_active: isActive,
+  last_seen: deviceMain.lastSeen,
+  last_heartbeat: deviceMain.lastHeartbeat,
+  ip_address: deviceMain.ipAddress,
+  firmware_version: deviceMain.firmwareVersion,
+}
 
 /** `Store.findDevice`. */
 export async function findDevice(db: SqliteDatabase, name: string): Promise<Device | undefined> {
@@ -100,22 +119,44 @@ export async function reportDevices(db: SqliteDatabase): Promise<DeviceReport[]>
   return devices.map((device) => ({ ...device, sensors: sensors.get(device.uuid) ?? [] }))
 }
 
+/** `Store.listDevices`. */
+export async function listDevices(
+  db: SqliteDatabase,
+  { afterId, limit, isOnline, text }: DeviceQuery,
+): Promise<DevicePage> {
+  const [last] = await db
+    .select({ id })
+    .from(deviceMain)
+    .where(gt(id, afterId))
+    .orderBy(asc(id))
+    .limit(1)
+    .offset(DEVICES_LOOKED_AT - 1)
+  const devices: DeviceSummary[] = await db
+    .select(SUMMARY)
+    .from(deviceMain)
+    .where(
+      and(
+        gt(id, afterId),
+        last === undefined ? undefined : lte(id, last.id),
+        isOnline === undefined ? undefined : eq(deviceMain.isOnline, isOnline),
+        text === undefined ? undefined : contains(text),
+      ),
+    )
+    .orderBy(asc(id))
+    .limit(limit)
+  return devicePage(devices, limit, last?.id)
+}
+
+/** Letters beyond ASCII have to be in the same case: SQLite knows no other. */
+function contains(text: string): SQL {
+  const columns = [deviceMain.name, deviceId, uuid]
+  const places = columns.map((column) => sql`instr(lower(${column}), lower(${text})) > 0`)
+  return sql`(${sql.join(places, sql` OR `)})`
+}
+
 async function deviceReports(db: SqliteDatabase, where?: SQL): Promise<Omit<DeviceReport, 'sensors'>[]> {
   const rows = await db
-    .select({
-      id,
-      uuid,
-      device_id: deviceId,
-      name: deviceMain.name,
-      device_status: deviceMain.deviceStatus,
-      is_online: deviceMain.isOnline,
-      is_active: isActive,
-      last_seen: deviceMain.lastSeen,
-      last_heartbeat: deviceMain.lastHeartbeat,
-      ip_address: deviceMain.ipAddress,
-      firmware_version: deviceMain.firmwareVersion,
-      last_report_data: deviceMain.lastReportData,
-    })
+    .select({ ...SUMMARY, last_report_data: deviceMain.lastReportData })
     .from(deviceMain)
     .where(where)
     .orderBy(asc(deviceId))

@@ -8,12 +8,13 @@ import {
   addDevice,
   findDevice,
   findDevices,
+  listDevices,
   removeDevice,
   reportDevice,
   reportDevices,
   setSecret,
 } from './devices.js'
-import { historyWalk, readHistory } from './history.js'
+import { historyOf, historyWalk, readHistory } from './history.js'
 import { findSilent, newestSeen, setPresence } from './presence.js'
 import { type OpenDatabase, openDatabase } from './sqlite-database.js'
 import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
@@ -46,6 +47,8 @@ export async function openLibsqlStore(path: string, options: StoreOptions): Prom
     removeDevice: (id) => run(() => db.transaction((tx) => removeDevice(tx, id))),
     reportDevice: (id) => run(() => reportDevice(db, id)),
     reportDevices: () => run(() => reportDevices(db)),
+    listDevices: (query) => run(() => listDevices(db, query)),
+    historyOf: (range) => run(() => historyOf(db, range)),
     readHistory: (range) => run(() => readHistory(db, range)),
     pruneHistory: (beforeMs, limit, cursor) =>
       run(() => db.transaction((tx) => pruneStep(historyWalk(tx), beforeMs, limit, cursor))),

@@ -37,6 +37,8 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
     removeDevice: (id) => call('removeDevice', id),
     reportDevice: (id) => call('reportDevice', id),
     reportDevices: () => call('reportDevices'),
+    listDevices: (query) => call('listDevices', query),
+    historyOf: (range) => call('historyOf', range),
     readHistory: (range) => call('readHistory', range),
     pruneHistory: (beforeMs, limit, cursor) => call('pruneHistory', beforeMs, limit, cursor),
     ping: () => call('ping'),

@@ -52,6 +52,10 @@ function perform(store: Store, call: Call): Promise<unknown> {
       return store.reportDevice(...call.args)
     case 'reportDevices':
       return store.reportDevices()
+    case 'listDevices':
+      return store.listDevices(...call.args)
+    case 'historyOf':
+      return store.historyOf(...call.args)
     case 'readHistory':
       return store.readHistory(...call.args)
     case 'pruneHistory':

@@ -1,12 +1,12 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Client, createClient, type InValue } from '@libsql/client/sqlite3'
+import type { Client, InValue } from '@libsql/client/sqlite3'
 import type { Statement, Value } from '../state.js'
 import { StoreError } from '../store-error.js'
+import { lockFile } from './lock-file.js'
 import { openFile } from './open-file.js'
-import { isBusy, sqliteError, sqliteOpenError } from './sqlite-error.js'
+import { sqliteError, sqliteOpenError } from './sqlite-error.js'
 import {
   type Outcome,
   STATE_OPENED,
@@ -40,28 +40,10 @@ try {
 async function open(): Promise<Client> {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  if (!isShared) await lock(`${file}.lock`)
+  if (!isShared) await lockFile(path)
   const client = await openFile(path, kind)
   await client.execute('PRAGMA synchronous = FULL')
   return client
-}
-
-/**
- * Has a file beside it locked until the process or this thread ends, however it ends. A lock on the file itself
- * would keep out who only reads it, for a backup.
- */
-async function lock(file: string): Promise<void> {
-  closeSync(openSync(file, 'a', 0o600))
-  const client = createClient({ url: pathToFileURL(file).href, concurrency: 1, timeout: 0 })
-  try {
-    await client.transaction('write')
-  } catch (error) {
-    if (!isBusy(error)) throw error
-    throw new StoreError(
-      'STORE_UNAVAILABLE',
-      `${path} is in use by another server; end that one, or give this one a DATA_DIR of its own`,
-    )
-  }
 }
 
 async function answer(client: Client, request: StateRequest): Promise<StateAnswer> {

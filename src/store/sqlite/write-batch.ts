@@ -23,7 +23,7 @@ export async function writeBatch(
   if (history.length > 0) await tx.run(insertHistory(encodeJson(history)))
   const sensors = sensorRows(batch.sensors, dateTime)
   if (sensors.length > 0) await tx.run(upsertSensors(encodeJson(sensors), now))
-  const late = lateChanges(batch.sensors, nowMs)
+  const late = lateChanges(batch, nowMs)
   const isStale = staleAmong(await storedTimes(tx, late), dateTime)
   const devices = deviceRows(batch, dateTime, zoneOffsetMinutes, isStale)
   if (devices.length > 0) await tx.run(updateDevices(encodeJson(devices), now))

@@ -1,0 +1,61 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { createBackPressure } from '#src/broker/back-pressure.js'
+
+/** The server's side of a connection over loopback, and the client's. */
+async function connectPair(): Promise<readonly [Socket, Socket]> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const client = connect({ port: address.port, host: '127.0.0.1' })
+  const [socket] = await once(server, 'connection')
+  onTestFinished(() => {
+    client.destroy()
+    socket.destroy()
+  })
+  return [socket, client]
+}
+
+function watch(stream: Socket) {
+  const stalled = vi.fn()
+  const pressure = createBackPressure(stream, {
+    ...{ stalledAfterMs: 20_000, stalled },
+    hold: () => undefined,
+    drained: () => undefined,
+  })
+  return { pressure, stalled }
+}
+
+test('an answer to a client that has gone does not have it disconnected for reading nothing', async () => {
+  const [stream, client] = await connectPair()
+  const { pressure, stalled } = watch(stream)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  stream.on('error', () => undefined)
+  const closed = once(stream, 'close')
+  client.destroy()
+  stream.resume()
+  await closed
+  stream.write(Buffer.from('an answer'))
+  pressure.write(Buffer.from('a message'))
+  vi.advanceTimersByTime(20_000)
+  expect(stalled).not.toHaveBeenCalled()
+  expect(pressure.isFull).toBe(false)
+})
+
+test('a client that reads nothing is told of when it has taken nothing for so long', async () => {
+  const [stream, client] = await connectPair()
+  const { pressure, stalled } = watch(stream)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  client.pause()
+  while (!pressure.isFull) stream.write(Buffer.alloc(65_536))
+  vi.advanceTimersByTime(19_999)
+  expect(stalled).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(1)
+  expect(stalled).toHaveBeenCalledOnce()
+})
