@@ -13,6 +13,15 @@ async function connect(server: Server, options: IClientOptions): Promise<MqttCli
   return client
 }
 
+/** What the API lists. */
+async function inForce(server: Server): Promise<unknown> {
+  const { username, password } = ADMINISTRATOR
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+  const url = `http://127.0.0.1:${server.port('http')}/api/alerts`
+  const body: unknown = await (await fetch(url, { headers: { authorization } })).json()
+  return Reflect.get(Object(body), 'alerts')
+}
+
 test('a client that connects again and again raises an alert, which ends when it stays', async () => {
   const { server, told } = await watchAlerts({ ALERT_RECONNECTS: '5' })
   for (let time = 0; time < 6; time += 1) {
@@ -51,7 +60,7 @@ test('an address that has many client ids, let in or not, raises an alert, which
 })
 
 test('a device that sends rubbish raises an alert on its own topic, which ends when it stops', async () => {
-  const { server, told } = await watchAlerts({ ALERT_REJECTED_MESSAGES: '5' })
+  const { server, told } = await watchAlerts({ ALERT_REJECTED_MESSAGES: '5', HTTP_PORT: '0' })
   const client = await connect(server, { clientId: 'gateway' })
   const send = (payload: string) => client.publishAsync('devices/rubbish-1/data', payload, { qos: 1 })
   await send('{"temperature":20}')
@@ -60,8 +69,10 @@ test('a device that sends rubbish raises an alert on its own topic, which ends w
   const { topic, body } = await told('device_rejected_messages', 'raised', subject)
   expect(topic).toBe('system/alerts/rubbish-1')
   expect(body).toMatchObject({ threshold: 5, value: 6 })
+  expect(await inForce(server)).toMatchObject([{ alert: 'device_rejected_messages', subject }])
   await send('{"temperature":21}')
   await told('device_rejected_messages', 'ended', subject)
+  expect(await inForce(server)).toEqual([])
 })
 
 test('rubbish under a name that is no device raises an alert on the topic of the server', async () => {
