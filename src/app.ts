@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { createAlerts } from './alerts/alerts.js'
 import { readAclFile } from './auth/acl-file.js'
 import { startDeviceWatch } from './auth/device-watch.js'
 import { type AccessControl, accessPaths, openAccess, warnOfNamesakes } from './auth/open-access.js'
@@ -28,6 +29,7 @@ import type { Sessions } from './sessions/sessions.js'
 import { openDatabase, openPresence, openSpoolFile, startIngest, unknownDevices } from './storage.js'
 import { createDeviceDirectory, type DeviceDirectory } from './store/device-directory.js'
 import type { StorageThreads } from './store/storage-threads.js'
+import type { Store } from './store/store.js'
 import { createReadiness } from './web/readiness.js'
 import { welcomeText } from './welcome.js'
 
@@ -60,12 +62,14 @@ export function createApp(settings: Settings, log: Logger, { print, manager, thr
   const life = createLifecycle(log)
   life.started('threads', threads.stop)
   const database = databaseAddress(settings)
+  const tally = createTally()
   const context: Context = {
     settings,
     database,
     log,
     life,
-    tally: createTally(),
+    tally,
+    alerts: createAlerts({ settings, tally, log }),
     readiness: createReadiness(),
     threads,
   }
@@ -95,6 +99,7 @@ export function createApp(settings: Settings, log: Logger, { print, manager, thr
         ingest,
         presence,
       })
+      await startAlerts(context, broker, store)
       startWatch(context, directory, broker)
       const gate = createGate(settings.MAX_CONNECTIONS, context.tally, log)
       listeners = await listenOnAll(settings, certificates, gate, broker, (listener) =>
@@ -104,7 +109,7 @@ export function createApp(settings: Settings, log: Logger, { print, manager, thr
       const summary = startSummary(context.tally, log)
       life.started('summary', summary.stop)
       const { authenticator } = access
-      const parts = { authenticator, store, broker, statistics: summary.now, alerts: () => [] }
+      const parts = { authenticator, store, broker, statistics: summary.now, alerts: context.alerts.inForce }
       serving = { api: { ...parts, tally: context.tally, log }, broker, sessions }
     } finally {
       // Also after a failure: the password is kept nowhere.
@@ -144,6 +149,18 @@ function startWatch({ life, log }: Context, devices: DeviceDirectory, broker: Br
   life.started('device watch', watch.stop)
 }
 
+async function startAlerts({ life, alerts }: Context, broker: Broker, store: Store): Promise<void> {
+  const watch = await alerts.start({
+    publish: (topic, payload) => broker.publish(topic, payload, { qos: 1 }),
+    async stateOf({ id }) {
+      const device = await store.reportDevice(id)
+      if (device?.is_active !== true) return 'gone'
+      return device.is_online ? 'online' : 'offline'
+    },
+  })
+  life.started('alerts', watch.stop)
+}
+
 /** What is concerned when files change. */
 interface Reloadable {
   readonly access: AccessControl
@@ -170,7 +187,7 @@ async function startReload({ settings, log, life }: Context, parts: Reloadable):
 }
 
 async function openBroker(
-  { settings, log, tally, life, readiness, threads }: Context,
+  { settings, log, tally, alerts, life, readiness, threads }: Context,
   parts: Pick<BrokerOptions, 'authenticator' | 'presence'> & { readonly ingest: Ingest },
 ): Promise<{ readonly broker: Broker; readonly sessions: Sessions }> {
   const sessions = await openSessions(sessionsPlace(settings), {
@@ -185,6 +202,7 @@ async function openBroker(
   const broker = await startBroker({
     ...parts,
     sessions,
+    events: alerts.events,
     tally,
     log,
     delivery: deliveryLimits(settings),

@@ -1,3 +1,4 @@
+import type { Alerts } from './alerts/alerts.js'
 import type { DatabaseAddress } from './config/database-url.js'
 import type { Settings } from './config/options.js'
 import type { Lifecycle } from './lifecycle.js'
@@ -12,6 +13,7 @@ export interface Context {
   readonly database: DatabaseAddress
   readonly log: Logger
   readonly tally: Tally
+  readonly alerts: Alerts
   readonly life: Lifecycle
   readonly readiness: Readiness
   readonly threads: StorageThreads

@@ -54,11 +54,12 @@ export interface Stores {
 
 /** Starts what takes messages to the store. */
 export function startIngest(context: Context, stores: Stores): Ingest {
-  const { settings, log, tally, life } = context
+  const { settings, log, tally, life, alerts } = context
   const ingest = createIngest({
     ...stores,
     deadLetters: createDeadLetters(settings.DATA_DIR, log),
     tally,
+    events: alerts.events,
     log,
     zoneOffsetMinutes: settings.DB_TIME_ZONE,
     unknownDevices: unknownDevices(context),

@@ -32,7 +32,7 @@ const order = [
     'sessions',
     'auth',
   ],
-  ...['ingest', 'presence', 'store', 'mqtt', 'metrics', 'config', 'log', 'clock'],
+  ...['ingest', 'presence', 'alerts', 'store', 'mqtt', 'metrics', 'config', 'log', 'clock'],
 ]
 
 /** Which area (a folder of src, or a file beside them) imports from which. */
@@ -52,11 +52,11 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
       'broker',
       'sessions',
     ],
-    ...['auth', 'ingest', 'store', 'metrics', 'config', 'log', 'clock'],
+    ...['auth', 'ingest', 'alerts', 'store', 'metrics', 'config', 'log', 'clock'],
   ],
   'storage.ts': ['context.ts', 'ingest', 'presence', 'store'],
   'outward.ts': ['context.ts', 'web', 'broker', 'sessions', 'metrics', 'config'],
-  'context.ts': ['lifecycle.ts', 'web', 'store', 'metrics', 'config', 'log'],
+  'context.ts': ['lifecycle.ts', 'web', 'alerts', 'store', 'metrics', 'config', 'log'],
   'reload.ts': ['listen', 'broker', 'auth', 'config', 'log'],
   'lifecycle.ts': ['log'],
   'service-manager.ts': ['context.ts', 'log'],
@@ -69,6 +69,7 @@ const areaImports: Readonly<Record<string, readonly string[]>> = {
   auth: ['store', 'mqtt', 'config', 'log'],
   ingest: ['store', 'metrics', 'log', 'clock'],
   presence: ['store', 'metrics', 'log'],
+  alerts: ['metrics', 'config', 'log'],
   store: ['config', 'log', 'clock'],
   metrics: ['log'],
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Authenticator } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
 import type { Logger } from '../log/logger.js'
+import { type PeerEvents, unheard } from '../metrics/peer-events.js'
 import type { Tally } from '../metrics/tally.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Client, PublishOptions } from './aedes-broker.js'
@@ -53,6 +54,7 @@ export interface BrokerOptions {
   readonly ingest: PublishingParts['ingest'] & { idle(): Promise<void> }
   readonly sessions: Sessions
   readonly presence: DevicePresence
+  readonly events?: PeerEvents
   readonly tally: Tally
   readonly log: Logger
   readonly delivery: DeliveryLimits
@@ -83,6 +85,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       authenticator: options.authenticator,
       clientIds: createClientIds(sessions.clientIds),
       presence: options.presence,
+      events: options.events ?? unheard,
       tally,
       faults,
     }),

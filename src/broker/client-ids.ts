@@ -3,6 +3,8 @@ import type { Connection } from './connection.js'
 
 /** Which connection holds which client id, and for whom. */
 export interface ClientIds {
+  /** Whether a connection of this process holds it. */
+  isHeld(clientId: string): boolean
   /**
    * Gives a client id to a connection, which takes over from another of the same owner [MQTT-3.1.4-2];
    * `false` when another user's connection holds it. It is held until the connection closes.
@@ -29,6 +31,7 @@ export function createClientIds(shared: SharedClientIds | undefined): ClientIds 
   }
 
   return {
+    isHeld: (clientId) => holders.has(clientId),
     async claim(clientId, owner, connection) {
       const isOthers = (): boolean => {
         const holder = holders.get(clientId)

@@ -1,10 +1,13 @@
+import { addressKey } from '../auth/address-key.js'
 import type { Authenticator } from '../auth/authenticate.js'
+import type { PeerEvents } from '../metrics/peer-events.js'
 import { countReason, type Tally } from '../metrics/tally.js'
 import type { AuthenticateError } from './aedes-broker.js'
 import type { ClientIds } from './client-ids.js'
 import type { Connection } from './connection.js'
 import type { FaultLog } from './fault-log.js'
 import { type DevicePresence, tellPresence } from './own-device.js'
+import { tellConnected } from './tell-connected.js'
 
 /** The return codes of a CONNACK that a login can have. (MQTT 3.1.1, table 3.1) */
 export const LoginCode = {
@@ -38,16 +41,19 @@ export interface LoginParts {
   readonly authenticator: Authenticator
   readonly clientIds: ClientIds
   readonly presence: DevicePresence
+  readonly events: PeerEvents
   readonly tally: Tally
   readonly faults: FaultLog
 }
 
 /** A login that cannot be decided on, because the database is away, is not refused: the client may try later. */
-export function createLogin({ authenticator, clientIds, presence, tally, faults }: LoginParts): Login {
+export function createLogin(parts: LoginParts): Login {
+  const { authenticator, clientIds, presence, events, tally, faults } = parts
   const decide: Login = async (connection, clientId, user, password) => {
     const { peer, signal } = connection
     const refuse = (reason: string): void => {
       countReason(tally.loginsRefused, reason)
+      events.refused({ clientId, address: addressKey(peer.address) })
       faults.refused(
         clientId,
         peer,
@@ -62,6 +68,7 @@ export function createLogin({ authenticator, clientIds, presence, tally, faults 
       refuse(found)
       return LoginCode.notAuthorized // as Mosquitto answers; 4 would tell no more
     }
+    const isTakeOver = clientIds.isHeld(clientId)
     if (!(await clientIds.claim(clientId, found.owner, connection))) {
       refuse('its client id is in use by another user')
       return LoginCode.identifierRejected
@@ -70,6 +77,7 @@ export function createLogin({ authenticator, clientIds, presence, tally, faults 
     connection.identity = authenticator.judge(found)
     if (connection.identity !== undefined) {
       tellPresence(connection, presence)
+      tellConnected(connection, isTakeOver, events)
       return LoginCode.accepted
     }
     refuse('the login has ended')

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { alertOptions } from './alert-options.js'
 import { parseDatabaseUrl } from './database-url.js'
 import { choice, flag, integer, list, port, text, zoneOffset } from './option.js'
 
@@ -217,6 +218,7 @@ export const options = {
     description: 'Seconds between updates of the topics below `$SYS/broker`; `0`: there are none',
     descriptionZh: '`$SYS/broker` 下各主题的更新间隔（秒）；`0` 为不发布',
   }),
+  ...alertOptions,
   LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info', {
     description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`',
     descriptionZh: '`trace`、`debug`、`info`、`warn`、`error`、`fatal` 或 `silent`',

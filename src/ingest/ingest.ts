@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { type PeerEvents, unheard } from '../metrics/peer-events.js'
 import { countReason } from '../metrics/tally.js'
 import type { Device } from '../store/device.js'
 import type { DeviceDirectory } from '../store/device-directory.js'
@@ -54,6 +55,7 @@ export interface IngestOptions extends RoadParts {
   readonly unknownDevices: 'register' | 'reject'
   readonly acknowledges: 'stored' | 'received'
   readonly flushAfterMs: number
+  readonly events?: Pick<PeerEvents, 'heard' | 'rejected'>
 }
 
 /** How a message ends: stored, on disk in the spool, dropped for want of room, or rejected for a reason. */
@@ -83,7 +85,7 @@ const BYTES_A_READING = 200
 
 /** Joins the steps: route, find the device, decode, queue; the batcher and its writer do the rest. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { tally } = options
+  const { tally, events = unheard } = options
   const stopping = new AbortController()
   const messageLog = createMessageLog(options.log)
   const devices = createDeviceResolver({ ...options, signal: stopping.signal })
@@ -113,7 +115,10 @@ export function createIngest(options: IngestOptions): Ingest {
       if (how === 'stored') tally.stored += 1
       else if (how === 'spooled') tally.spooled += 1
       else if (how === 'dropped') tally.dropped += 1
-      else countReason(tally.rejected, how)
+      else {
+        countReason(tally.rejected, how)
+        events.rejected(deviceName, devices.peek(deviceName))
+      }
       messageLog.ended(deviceName, how)
       settled()
       open -= 1
@@ -175,6 +180,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const accept = (): Accepted | undefined => {
       const report = read(arrival, decode(arrival))
       if (report === undefined) return undefined
+      events.heard(device)
       const bytes = message.payload.length + report.readings.length * BYTES_A_READING
       return { key: device.id, device, report, receivedAtMs, bytes, settle: end }
     }

@@ -152,6 +152,26 @@ const cases: { readonly [Name in SettingName]: Case<Settings[Name]> } = {
     expected: 'up to 64 letters, digits, dots, hyphens and underscores',
   },
   SYS_INTERVAL_S: integer(10, 0, 86_400),
+  ALERT_WINDOW_S: integer(60, 0, 3600),
+  ALERT_WEBHOOK_URL: {
+    absent: undefined,
+    takes: {
+      'http://127.0.0.1:9/a?b=c': 'http://127.0.0.1:9/a?b=c',
+      'https://a.example': 'https://a.example',
+    },
+    refuses: ['a.example/hook', 'ftp://a.example', 'https://', 'https://user:password@a.example'],
+    expected: 'http://… or https://… without user name and password',
+  },
+  ALERT_FAILED_CONNECTIONS: integer(100, 0, 1_000_000),
+  ALERT_MESSAGE_RATE: integer(5000, 0, 10_000_000),
+  ALERT_CPU_PERCENT: integer(90, 0, 10_000),
+  ALERT_MEMORY_PERCENT: integer(85, 0, 100),
+  ALERT_EVENT_LOOP_DELAY_MS: integer(500, 0, 60_000),
+  ALERT_RECONNECTS: integer(10, 0, 1_000_000),
+  ALERT_TAKEOVERS: integer(5, 0, 1_000_000),
+  ALERT_CLIENT_IDS: integer(100, 0, 10_000),
+  ALERT_REJECTED_MESSAGES: integer(10, 0, 1_000_000),
+  ALERT_SILENT_S: integer(600, 0, 604_800),
   LOG_LEVEL: {
     absent: 'info',
     takes: { trace: 'trace', fatal: 'fatal', silent: 'silent' },
@@ -255,7 +275,13 @@ describe('the settings', () => {
 
   it('keep every secret out of an error', () => {
     const secrets = all.filter(([name]) => isSecret(name)).map(([name]) => name)
-    expect(secrets).toEqual(['DATABASE_URL', 'DB_PASSWORD', 'REDIS_URL', 'MQTT_PASSWORD'])
+    expect(secrets).toEqual([
+      'DATABASE_URL',
+      'DB_PASSWORD',
+      'REDIS_URL',
+      'MQTT_PASSWORD',
+      'ALERT_WEBHOOK_URL',
+    ])
     expect(failure({ REDIS_URL: 'http://:hunter2@host' })).not.toContain('hunter2')
   })
 })
