@@ -15,7 +15,7 @@ const HELP = `Usage: damselfly [COMMAND]
   restore   put such a file back, into an empty DATA_DIR
 
 damselfly COMMAND --help says more. Settings come from the environment or a .env file in the working
-directory; README.md lists them.
+directory; docs/settings.md lists them.
 `
 
 /** What the command line needs of the process. */

@@ -6,10 +6,10 @@ import { insertSettingsTable, renderEnvExample } from './render.js'
 const top = new URL('../..', import.meta.url)
 
 for (const [name, language] of [
-  ['README.md', 'en'],
-  ['README.zh-CN.md', 'zh'],
+  ['docs/settings.md', 'en'],
+  ['docs/settings.zh-CN.md', 'zh'],
 ] as const) {
-  const readme = new URL(name, top)
-  await writeFile(readme, insertSettingsTable(await readFile(readme, 'utf8'), language))
+  const page = new URL(name, top)
+  await writeFile(page, insertSettingsTable(await readFile(page, 'utf8'), language))
 }
 await writeFile(new URL('.env.example', top), renderEnvExample())

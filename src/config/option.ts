@@ -10,7 +10,7 @@ export interface Option<T> {
   readonly defaultText?: string
   /** The same in Chinese, where it holds words. */
   readonly defaultTextZh?: string
-  /** One line for the README table and `.env.example`. */
+  /** One line for docs/settings.md and `.env.example`. */
   readonly description: string
   /** The same line in Chinese. */
   readonly descriptionZh: string

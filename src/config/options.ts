@@ -8,8 +8,8 @@ const isOrigin = (word: string): boolean =>
   /^https?:/.test(word) && URL.canParse(word) && new URL(word).origin === word
 
 /**
- * Every setting, in the order in which the README and `.env.example` list them. Types, checks, errors and
- * both tables come from here; see DESIGN's section Settings for names and defaults.
+ * Every setting, in the order in which docs/settings.md and `.env.example` list them. Types, checks, errors and
+ * both tables come from here.
  */
 export const options = {
   MQTT_PORT: port(1883, {

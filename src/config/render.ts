@@ -2,10 +2,10 @@ import type { Option } from './option.js'
 import { options } from './options.js'
 import { fileVariable } from './secret-file.js'
 
-/** A language that the README is written in. */
+/** A language that README and settings are written in. */
 export type Language = 'en' | 'zh'
 
-/** What stands around the settings table in a README; everything between them is replaced. */
+/** What stands around the settings table in a page; everything between them is replaced. */
 const BEGIN = '<!-- settings: written by `npm run generate` from src/config/options.ts -->'
 const END = '<!-- /settings -->'
 
@@ -20,7 +20,7 @@ const ENV_HEADING = [
   '# `npm run generate` from src/config/options.ts.',
 ]
 
-/** The README's table of every setting, in Markdown, in the order of `options`. */
+/** The table of every setting, in Markdown, in the order of `options`. */
 export function renderSettingsTable(language: Language): string {
   const rows = entries().map(([name, option]) => [
     [name, ...fileVariables(name, option)].map((word) => `\`${word}\``).join(' '),
@@ -33,15 +33,15 @@ export function renderSettingsTable(language: Language): string {
 }
 
 /**
- * `readme` with the settings table of its language between its two markers.
+ * `page` with the settings table of its language between its two markers.
  *
  * @throws Error when a marker is missing, or they stand the wrong way round.
  */
-export function insertSettingsTable(readme: string, language: Language): string {
-  const begin = readme.indexOf(BEGIN)
-  const end = readme.indexOf(END, begin)
-  if (begin === -1 || end === -1) throw new Error(`a README needs the lines ${BEGIN} and ${END}`)
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${renderSettingsTable(language)}\n\n${readme.slice(end)}`
+export function insertSettingsTable(page: string, language: Language): string {
+  const begin = page.indexOf(BEGIN)
+  const end = page.indexOf(END, begin)
+  if (begin === -1 || end === -1) throw new Error(`a page of settings needs the lines ${BEGIN} and ${END}`)
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${renderSettingsTable(language)}\n\n${page.slice(end)}`
 }
 
 /** The content of `.env.example`: every setting in a comment, and no secret. */

@@ -15,11 +15,11 @@ const withFile = (name: string): string[] => (isSecret(name) ? [name, `${name}_F
 
 describe('`npm run generate` would change nothing in', () => {
   it.each([
-    ['README.md', 'en'],
-    ['README.zh-CN.md', 'zh'],
+    ['docs/settings.md', 'en'],
+    ['docs/settings.zh-CN.md', 'zh'],
   ] as const)('%s', async (name, language) => {
-    const readme = await read(name)
-    expect(readme).toBe(insertSettingsTable(readme, language))
+    const page = await read(name)
+    expect(page).toBe(insertSettingsTable(page, language))
   })
 
   it('.env.example', async () => {
@@ -36,7 +36,7 @@ describe('the two READMEs', () => {
       return targets.filter((path) => !path.startsWith('README'))
     }
     const english = await linked('README.md')
-    expect(await linked('README.zh-CN.md')).toEqual(english)
+    expect((await linked('README.zh-CN.md')).map((path) => path.replace('.zh-CN', ''))).toEqual(english)
     expect(english.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([])
   })
 
@@ -69,14 +69,14 @@ describe('the settings table', () => {
   )
 
   it('replaces what stands between the markers and nothing else', () => {
-    const begin = /<!-- settings: .* -->/.exec(insertableReadme())?.[0] ?? ''
-    const readme = `before\n${begin}\nold\n<!-- /settings -->\nafter\n`
-    const written = insertSettingsTable(readme, 'en')
+    const begin = /<!-- settings: .* -->/.exec(insertablePage())?.[0] ?? ''
+    const page = `before\n${begin}\nold\n<!-- /settings -->\nafter\n`
+    const written = insertSettingsTable(page, 'en')
     expect(written).toBe(`before\n${begin}\n\n${renderSettingsTable('en')}\n\n<!-- /settings -->\nafter\n`)
     expect(insertSettingsTable(written, 'en')).toBe(written)
   })
 
-  it('is refused a README without markers', () => {
+  it('is refused a page without markers', () => {
     expect(() => insertSettingsTable('# Damselfly\n', 'en')).toThrow('<!-- /settings -->')
   })
 })
@@ -102,7 +102,7 @@ describe('.env.example', () => {
   })
 })
 
-/** A README that has the markers. */
-function insertableReadme(): string {
+/** A page that has the markers. */
+function insertablePage(): string {
   return '<!-- settings: written by `npm run generate` from src/config/options.ts -->\n<!-- /settings -->'
 }

@@ -13,7 +13,7 @@ export interface SettingList {
   /** @throws Error when Damselfly could not read `value`, which would be a fault of the translation. */
   set(name: SettingName, value: string | number | boolean, from: ConfLine | undefined): void
   get(name: SettingName): ImportedSetting | undefined
-  /** In the order of the README's table. */
+  /** In the order of docs/settings.md. */
   entries(): readonly (readonly [SettingName, ImportedSetting])[]
 }
 
