@@ -6,7 +6,7 @@ import type { DecodeContext, Decoded, Omission, Omitted } from './report.js'
 import type { ReportKind } from './route.js'
 
 /**
- * Decodes the payload of a device topic. Pure; the forms are those of DESIGN, "What devices send". A fault of ours
+ * Decodes the payload of a device topic. Pure; docs/messages.md has the forms. A fault of ours
  * that a payload brings to light rejects that message, and does not end the process; `failed` is told of it.
  */
 export function decodeReport(

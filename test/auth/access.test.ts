@@ -14,7 +14,7 @@ const rules = (lines: readonly string[], user: string | undefined = 'ann', clien
 const nothing = rules([])
 const device = deviceAccess({ uuid, deviceId }, nothing)
 
-/** DESIGN's topics with a device's name as {name}, and what the device of that name may do there. */
+/** The topics of docs/messages.md with a device's name as {name}, and what the device of that name may do there. */
 const topics: readonly (readonly [topic: string, may: 'publish' | 'receive' | 'nothing'])[] = [
   ['devices/{name}/data', 'publish'],
   ['devices/{name}/status', 'publish'],
