@@ -1,8 +1,10 @@
 import type { Tally } from '../../metrics/tally.js'
 import type { Statement } from '../../store/state.js'
+import type { CurrentSubscriptions } from './current-subscriptions.js'
 import type { LateWrites } from './late-writes.js'
+import { chooseReceivers, NOBODY, type Receivers, type SessionSubscription } from './receivers.js'
 import type { RetainedLimit } from './retained-limit.js'
-import type { QueuedMessage, Session } from './session.js'
+import type { QueuedMessage } from './session.js'
 import type { SessionDirectory } from './session-directory.js'
 import { statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'
@@ -59,33 +61,35 @@ export interface OutboxParts {
   readonly subscribersOf: (
     topic: string,
   ) => readonly SessionSubscription[] | Promise<readonly SessionSubscription[]>
+  readonly subscriptions: Pick<CurrentSubscriptions, 'made' | 'since'>
   /** Shows a retained message to those who subscribe from now on; an empty one ends it. */
   readonly showRetained: (message: OutboxMessage) => void
 }
-
-/** A subscription of a session. */
-export interface SessionSubscription {
-  readonly clientId: string
-  readonly topic: string
-  readonly qos: 0 | 1 | 2
-}
-
-/** Who is to have a message in the queue, and at which QoS [MQTT-3.8.4-6]. */
-type Receivers = ReadonlyMap<Session, 0 | 1 | 2>
 
 const NOTHING: Kept = { store: () => undefined, deliver: () => undefined, abandon: () => undefined }
 
 /**
  * Each message has its number from the moment in which it came, by which it is sorted after a restart, and is
  * seen in memory only when it is on disk, in the turn in which it is delivered: so a client that connects
- * meanwhile gets it either from the queue or live.
+ * meanwhile gets it either from the queue or live. A session whose subscription was made meanwhile has it as well:
+ * what it finds retained when it subscribes is older.
  */
 export function createOutbox(parts: OutboxParts): Outbox {
   return (message, from, to) => {
     const hasQueues = message.qos > 0 && parts.directory.size > 0
-    if (!message.retain && from === undefined && !hasQueues) return NOTHING
-    return keep(to === undefined ? parts : { ...parts, subscribersOf: () => to }, message, from)
+    if (message.retain || from !== undefined || hasQueues) {
+      return keep(to === undefined ? parts : { ...parts, ...only(to) }, message, from)
+    }
+    if (message.qos === 0) return NOTHING
+    const madeBefore = parts.subscriptions.made
+    const deliver = (stamp: Stamp) => enqueueLate(parts, message, { madeBefore, receivers: NOBODY }, stamp)
+    return { ...NOTHING, deliver }
   }
+}
+
+/** Whoever subscribes. */
+function only(to: readonly SessionSubscription[]): Pick<OutboxParts, 'subscribersOf' | 'subscriptions'> {
+  return { subscribersOf: () => to, subscriptions: { made: 0, since: () => [] } }
 }
 
 function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | undefined): Kept {
@@ -94,6 +98,7 @@ function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | u
   const retention = message.retain ? retained.admit(message.topic, message.payload.length, id) : 'ignore'
   let content = message
   let receivers: Receivers | undefined
+  let madeBefore = 0
   const unreserve = (): void => {
     for (const session of receivers?.keys() ?? []) session.reserved -= 1
     receivers = undefined
@@ -122,6 +127,7 @@ function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | u
   return {
     store() {
       if (receivers !== undefined) return write(receivers)
+      madeBefore = parts.subscriptions.made
       const isQueued = message.qos > 0 && directory.size > 0
       const subscriptions = isQueued ? parts.subscribersOf(message.topic) : []
       return subscriptions instanceof Promise ? subscriptions.then(choose) : choose(subscriptions)
@@ -130,17 +136,50 @@ function keep(parts: OutboxParts, message: OutboxMessage, from: ReceivedFrom | u
       if (retention !== 'ignore' && retained.isNewest(content.topic, id)) {
         parts.showRetained(retention === 'keep' ? content : { ...content, payload: '' })
       }
-      if (receivers === undefined || receivers.size === 0) return
-      const queued: QueuedMessage = { ...content, ...stamp, id, references: 0 }
-      for (const [session, qos] of receivers) {
-        // A session may have ended meanwhile.
-        if (directory.find(session.clientId) === session) session.queue.add(queued, qos)
-      }
-      if (queued.references === 0) parts.late.freed(id)
+      if (receivers === undefined) return
+      if (receivers.size > 0) enqueue(parts, { ...content, ...stamp, id, references: 0 }, receivers)
+      if (message.qos > 0) enqueueLate(parts, message, { madeBefore, receivers }, stamp)
       unreserve()
     },
     abandon: unreserve,
   }
+}
+
+/** Shows a message to sessions. */
+function enqueue({ directory, late }: OutboxParts, message: QueuedMessage, receivers: Receivers): void {
+  for (const [session, qos] of receivers) {
+    // A session may have ended meanwhile.
+    if (directory.find(session.clientId) === session) session.queue.add(message, qos)
+  }
+  if (message.references === 0) late.freed(message.id)
+}
+
+/** Who was to have a message when it was stored. */
+interface Chosen {
+  /** How many subscriptions had been made by then. */
+  readonly madeBefore: number
+  readonly receivers: Receivers
+}
+
+/** Gives a message to those who have subscribed while it was stored. Its acknowledgement does not wait for that. */
+function enqueueLate(
+  parts: OutboxParts,
+  message: OutboxMessage,
+  { madeBefore, receivers }: Chosen,
+  stamp: Stamp,
+): void {
+  const { directory, journal, subscriptions } = parts
+  const made = subscriptions.since(madeBefore, message.topic).filter(({ clientId }) => {
+    const session = directory.find(clientId)
+    return session !== undefined && !receivers.has(session)
+  })
+  if (made.length === 0) return
+  const content = { ...message, payload: ownCopy(message.payload) }
+  const later = chooseReceivers(parts, content, made)
+  if (later.size === 0) return
+  const id = parts.nextId()
+  void journal.settle(toStatements(directory, { id, content, retention: 'ignore', receivers: later }))
+  enqueue(parts, { ...content, ...stamp, id, references: 0 }, later)
 }
 
 /** What a message leaves behind, but that it was received. */
@@ -171,30 +210,6 @@ function toStatements(
   if (retention === 'clear') queues.push(statements.clearRetained(topic, id))
   else if (retention === 'keep') queues.push(statements.retain(topic, toBytes(payload), qos, id))
   return queues
-}
-
-/** The newest message finds no place in a queue that is full, as with Mosquitto. */
-function chooseReceivers(
-  { directory, maxQueued, maxInflight, tally }: OutboxParts,
-  { topic, qos }: OutboxMessage,
-  subscriptions: readonly SessionSubscription[],
-): Receivers {
-  const receivers = new Map<Session, 0 | 1 | 2>()
-  if (subscriptions.length === 0) return receivers
-  for (const { clientId, topic: filter, qos: granted } of subscriptions) {
-    const session = directory.find(clientId)
-    const isHidden = topic.startsWith('$') && /^[+#]/.test(filter) // [MQTT-4.7.2-1]
-    if (session === undefined || isHidden) continue
-    const lower = granted < qos ? granted : qos
-    receivers.set(session, lower > (receivers.get(session) ?? 0) ? lower : (receivers.get(session) ?? lower))
-  }
-  for (const session of receivers.keys()) {
-    const limit = session.client === undefined ? maxQueued : maxQueued + maxInflight
-    if (session.queue.length + session.reserved < limit) continue
-    tally.queueDropped += 1
-    receivers.delete(session)
-  }
-  return receivers
 }
 
 /** A payload is a part of what one read of a socket gave; kept as that, it would keep all of it. */

@@ -1,16 +1,11 @@
 import { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
+import { createCurrentSubscriptions } from './current-subscriptions.js'
 import { ExactPersistence } from './exact-persistence.js'
 import { identifyAll } from './late-writes.js'
-import {
-  createOutbox,
-  type Outbox,
-  type OutboxMessage,
-  type OutboxParts,
-  type SessionSubscription,
-  type Stamp,
-} from './outbox.js'
+import { createOutbox, type Outbox, type OutboxMessage, type OutboxParts, type Stamp } from './outbox.js'
 import { listQueued, type QueuedPacket, toPacket } from './queued-packet.js'
+import type { SessionSubscription } from './receivers.js'
 import type { Entry, Session, SessionClient } from './session.js'
 
 /** Two topics for each of some ten thousand devices, at some 200 bytes; longer ones are looked up each time. */
@@ -36,7 +31,7 @@ interface Packet {
 export type StampedMessage = OutboxMessage & Partial<Stamp>
 
 /** What queues are made of. */
-export type SessionQueuesParts = Omit<OutboxParts, 'subscribersOf' | 'showRetained'>
+export type SessionQueuesParts = Omit<OutboxParts, 'subscribersOf' | 'subscriptions' | 'showRetained'>
 
 /** The part of Aedes's persistence that has to do with queues; see `LateWrites` for what it does not wait for. */
 export class SessionQueues extends ExactPersistence {
@@ -44,7 +39,7 @@ export class SessionQueues extends ExactPersistence {
   readonly #parts: SessionQueuesParts
   /** Subscriptions by topics that were looked up; devices publish on the same ones again and again. */
   readonly #matches = new LRUCache<string, readonly SessionSubscription[]>({ max: MAX_MATCHES })
-  readonly #filters = new Map<string, Set<string>>()
+  readonly #subscriptions = createCurrentSubscriptions()
   #changes = 0
 
   constructor(parts: SessionQueuesParts) {
@@ -52,6 +47,7 @@ export class SessionQueues extends ExactPersistence {
     this.#parts = parts
     this.outbox = createOutbox({
       ...parts,
+      subscriptions: this.#subscriptions,
       subscribersOf: (topic) => this.#matches.get(topic) ?? this.#match(topic),
       showRetained: (message) => void super.storeRetained(message),
     })
@@ -75,29 +71,25 @@ export class SessionQueues extends ExactPersistence {
     subscriptions: readonly Subscription[],
   ): Promise<void> {
     await super.addSubscriptions(client, subscriptions)
-    const filters = this.#filters.get(client.id) ?? new Set()
-    for (const { topic } of subscriptions) filters.add(topic)
-    this.#filters.set(client.id, filters)
+    this.#subscriptions.add(client.id, subscriptions)
     this.#changed()
   }
 
   override async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
     await super.removeSubscriptions(client, filters)
-    const own = this.#filters.get(client.id)
-    for (const filter of filters) own?.delete(filter)
-    if (own?.size === 0) this.#filters.delete(client.id)
+    this.#subscriptions.remove(client.id, filters)
     this.#changed()
   }
 
   override async cleanSubscriptions(client: SessionClient): Promise<void> {
     await super.cleanSubscriptions(client)
-    this.#filters.delete(client.id)
+    this.#subscriptions.removeAll(client.id)
     this.#changed()
   }
 
   /** How many subscriptions a client's session has. */
   countSubscriptions(clientId: string): number {
-    return this.#filters.get(clientId)?.size ?? 0
+    return this.#subscriptions.count(clientId)
   }
 
   /** The number of a message, or the next of this process. */
