@@ -72,34 +72,44 @@ function randomClientId(random: Random): string {
   return random.below(20) === 0 ? random.of(ODD_CLIENT_IDS) : `fuzz-${random.below(CLIENT_IDS)}`
 }
 
-/** Packets that a client may send, whatever has come before; and a few that end its connection if `isRude`. */
-export function createPackets(random: Random, isRude: boolean): Packets {
+/** What packets of a connection may be: such as a client may send, or acknowledgements of anything too, or any. */
+export type Manners = 'polite' | 'hasty' | 'rude'
+
+/**
+ * Packets that a client may send, whatever has come before. Who is hasty acknowledges messages without looking, and
+ * with luck rightly; who is rude also sends a few packets that end its connection.
+ */
+export function createPackets(random: Random, manners: Manners): Packets {
   let acknowledged = 0
   const identifier = (): number => 1 + random.below(IDENTIFIERS)
   const flows: readonly (() => readonly Packet[])[] = [
     ...Array.from({ length: 8 }, () => () => [randomPublish(random, randomQos(random), identifier())]),
     () => exactlyOnce(random, identifier()),
     () => exactlyOnce(random, identifier()),
-    // What the server has sent has these numbers, one after another.
-    () => Array.from({ length: 5 }, () => ({ cmd: 'puback', messageId: next() })),
-    () => [{ cmd: random.of(['puback', 'pubrec', 'pubrel', 'pubcomp'] as const), messageId: identifier() }],
-    () => [
-      { cmd: 'pubrec', messageId: 1 + acknowledged },
-      { cmd: 'pubcomp', messageId: next() },
-    ],
+    () => [{ cmd: 'pubrel', messageId: identifier() }],
     () => [{ cmd: 'subscribe', messageId: identifier(), subscriptions: subscriptions(random) }],
     () => [{ cmd: 'unsubscribe', messageId: identifier(), unsubscriptions: [randomFilter(random)] }],
     () => [{ cmd: 'pingreq' }],
   ]
+  const guesses: readonly (() => readonly Packet[])[] = [
+    // What the server has sent has these numbers, one after another.
+    () => Array.from({ length: 5 }, () => ({ cmd: 'puback', messageId: next() })),
+    () => [{ cmd: random.of(['puback', 'pubrec', 'pubcomp'] as const), messageId: identifier() }],
+    () => [
+      { cmd: 'pubrec', messageId: 1 + acknowledged },
+      { cmd: 'pubcomp', messageId: next() },
+    ],
+  ]
+  const all = manners === 'polite' ? flows : [...flows, ...guesses]
   const next = (): number => {
     acknowledged = (acknowledged % 65_535) + 1
     return acknowledged
   }
   return {
     next() {
-      if (isRude && random.below(300) === 0) return [rude(random)]
+      if (manners === 'rude' && random.below(300) === 0) return [rude(random)]
       return random
-        .of(flows)()
+        .of(all)()
         .map((packet) => generate(packet))
     },
   }

@@ -55,6 +55,9 @@ const KINDS: readonly Kind[] = [
   { weight: 10, most: 20, spoil: 'bytes', odds: 3, patienceMs: 1000 },
 ]
 
+/** Only what is spoiled may be answered by an end: an acknowledgement of another kind than its message's is. */
+const MANNERS = { nothing: 'polite', order: 'rude', bytes: 'hasty' } as const
+
 const MOST_TOGETHER = 40
 const MOST_PAUSES = 5
 const MOST_PAUSE_MS = 30
@@ -80,7 +83,7 @@ export function planConnection(seed: number, number: number): Plan {
       ending === 'silent' ? SHORTEST_KEEP_ALIVE_S : KEEP_ALIVE_S,
     ),
   ]
-  const { next } = createPackets(random, kind.spoil === 'order')
+  const { next } = createPackets(random, MANNERS[kind.spoil])
   const length = between(random, 1, kind.most)
   while (packets.length < length) packets.push(...next())
   packets.push(PINGREQ)
