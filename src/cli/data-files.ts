@@ -36,6 +36,7 @@ export function dataFiles(settings: Settings): readonly DataFile[] {
     inFolder('state.db', true),
     inFolder('presence.db', true),
     inFolder('presence.alive', false),
+    inFolder('alerts.json', false),
     inFolder('rejected.ndjson', false),
     inFolder('rejected.1.ndjson', false),
   ]
