@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import type { Measured } from './alert.js'
 
 /** How many different client ids each address had of late. */
@@ -16,8 +16,7 @@ interface Seen {
 /** Remembers at most `maxIds` ids over all addresses; what was seen longest ago is forgotten. */
 export function createDistinctIds(windowMs: number, maxIds: number): DistinctIds {
   const counts = new Map<string, number>()
-  const ids = new LRUCache<string, Seen>({
-    max: maxIds,
+  const ids = createLru<string, Seen>(maxIds, {
     // Also for one that is replaced, which is counted again.
     dispose: ({ address }) => {
       const left = (counts.get(address) ?? 0) - 1

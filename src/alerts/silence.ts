@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import type { PeerDevice } from '../metrics/peer-events.js'
 import type { Measured } from './alert.js'
 
@@ -45,7 +45,7 @@ const ASKED_AT_ONCE = 20
  */
 export function createSilence(options: SilenceOptions): Silence {
   const { silentAfterMs, now } = options
-  const entries = new LRUCache<number, Entry>({ max: options.maxDevices })
+  const entries = createLru<number, Entry>(options.maxDevices)
   let asking = 0
 
   const alive = (device: PeerDevice): Entry => {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import type { Measured, Subject } from './alert.js'
 
 /** How often something happened of late, subject by subject. */
@@ -20,7 +20,7 @@ interface Entry {
  * forgotten.
  */
 export function createSubjectCounts(windowMs: number, maxSubjects: number): SubjectCounts {
-  const entries = new LRUCache<string, Entry>({ max: maxSubjects })
+  const entries = createLru<string, Entry>(maxSubjects)
 
   const roll = (entry: Entry, window: number): void => {
     if (window === entry.window) return

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import { addressKey } from './address-key.js'
 import { fingerprintOf } from './fingerprint.js'
 
@@ -47,9 +47,9 @@ export function createKnownLogins({
   clock = performance,
 }: KnownLoginsOptions = {}): KnownLogins {
   const secret = randomBytes(32)
-  const known = new LRUCache<string, true>({ max: maxLogins })
+  const known = createLru<string, true>(maxLogins)
   /** By user and address, of those with a known login: only there is something to be found out. */
-  const guesses = new LRUCache<string, Guesses>({ max: maxLogins })
+  const guesses = createLru<string, Guesses>(maxLogins)
   const pairOf = (user: string, address: string): string => fingerprintOf(secret, user, addressKey(address))
   const fingerprint = (user: string, password: Buffer, address: string): string =>
     fingerprintOf(secret, user, password, addressKey(address))

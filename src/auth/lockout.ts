@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as timeout } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import { addressKey } from './address-key.js'
 import {
   type Attempt,
@@ -104,7 +104,7 @@ function createLimits(settings: LockoutSettings, options: LockoutOptions, onRefu
   const { maxKeys = DEFAULT_MAX_KEYS, maxWaiting = DEFAULT_MAX_WAITING } = options
   const { clock = performance, delay = wait } = options
   const busy = new Map<string, AttemptLimit>()
-  const idle = new LRUCache<string, AttemptLimit>({ max: maxKeys })
+  const idle = createLru<string, AttemptLimit>(maxKeys)
 
   const create = (key: string): AttemptLimit => {
     const now = () => clock.now()

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import { fingerprintOf } from './fingerprint.js'
 import type { PasswordFile } from './password-file.js'
 import { type PasswordHash, verifyPassword } from './password-hash.js'
@@ -61,7 +61,7 @@ export function createPasswords(
   { concurrency = DEFAULT_CONCURRENCY, maxWaiting = DEFAULT_MAX_WAITING }: PasswordsOptions = {},
 ): Passwords {
   const secret = randomBytes(32)
-  const right = new LRUCache<string, true>({ max: MAX_REMEMBERED })
+  const right = createLru<string, true>(MAX_REMEMBERED)
   const shared = createSharing(createLimit(concurrency, maxWaiting))
   const sharedByUnknown = createSharing(createLimit(1, MAX_UNKNOWN_WAITING))
   const standIn = createStandIn(users, secret)

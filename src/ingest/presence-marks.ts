@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import type { Batch, DeviceChange } from '../store/batch.js'
 import type { PresenceChange } from '../store/presence.js'
 
@@ -20,7 +20,7 @@ const MAX_DEVICES = 20_000
 
 /** Marks of nothing yet. */
 export function createPresenceMarks(): PresenceMarks {
-  const marks = new LRUCache<number, PresenceChange>({ max: MAX_DEVICES })
+  const marks = createLru<number, PresenceChange>(MAX_DEVICES)
 
   const marked = (change: DeviceChange): DeviceChange => {
     const mark = marks.get(change.deviceId)

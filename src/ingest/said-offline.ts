@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import type { PresenceChange } from '../store/presence.js'
 import type { Accepted } from './accepted.js'
 
@@ -18,7 +18,7 @@ const MAX_DEVICES = 20_000
 
 /** Nobody has said anything yet. */
 export function createSaidOffline(): SaidOffline {
-  const saidAtMs = new LRUCache<number, number>({ max: MAX_DEVICES })
+  const saidAtMs = createLru<number, number>(MAX_DEVICES)
   return {
     note(batch) {
       for (const { device, report, receivedAtMs } of batch) {

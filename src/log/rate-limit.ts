@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 
 /** Lets each key through once an interval. */
 export interface RateLimit {
@@ -20,7 +20,7 @@ export function createRateLimit(
   maxKeys: number,
   now: () => number = () => performance.now(),
 ): RateLimit {
-  const keys = new LRUCache<string, Held>({ max: maxKeys })
+  const keys = createLru<string, Held>(maxKeys)
   return {
     admit(key) {
       const held = keys.get(key)

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../cache/lru.js'
 import type { Device, NewDevice } from './device.js'
 import { createDeviceLookup } from './device-lookup.js'
 import type { Store } from './store.js'
@@ -37,8 +37,7 @@ export function createDeviceDirectory(
   clock: { now(): number } = performance,
 ): DeviceDirectory {
   const lookUp = createDeviceLookup(store)
-  const cache = new LRUCache<string, Device>({
-    max: maxDevices,
+  const cache = createLru<string, Device>(maxDevices, {
     ttl: FRESH_FOR_MS,
     ttlResolution: 0,
     perf: clock,

@@ -22,10 +22,13 @@ async function residentBytes(server: Server): Promise<number> {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
 }
 
+/** Longer than the processes of a busy machine wait for their turn: the floods are of this one. */
+const KEEP_ALIVE_S = 5
+
 /** A client of a usual kind, which sends nothing but what keeps its connection alive. */
 async function connectPatient(server: Server) {
   const { username, password } = ADMINISTRATOR
-  const options = { username, password, keepalive: 2, reconnectPeriod: 0 }
+  const options = { username, password, keepalive: KEEP_ALIVE_S, reconnectPeriod: 0 }
   const client = await connectAsync(`mqtt://127.0.0.1:${server.port('mqtt')}`, options)
   onTestFinished(() => client.endAsync(true))
   let pongs = 0
@@ -117,7 +120,7 @@ test('a store that takes nothing while clients publish as fast as they can: memo
   expect(told['waiting']).toBeGreaterThan(0)
   const answers = () => flooders.map(({ client }) => client.received.length)
   const before = answers()
-  await patient.answered(3)
+  await patient.answered(2)
   expect(answers()).toEqual(before)
   expect(await residentBytes(server)).toBeLessThan(STATED_BOUND)
 

@@ -1,5 +1,8 @@
+import { pbkdf2Sync } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { type Server, spawnServerProcess } from './server-process.js'
+import { ADMINISTRATOR, type Server, spawnServerProcess } from './server-process.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 export { ADMINISTRATOR, type LogLine, type Server } from './server-process.js'
@@ -14,12 +17,28 @@ export async function spawnServer(
   folder?: string,
   before: readonly string[] = [],
 ): Promise<Server> {
-  const server = spawnServerProcess(folder ?? (await temporaryFolder()), environment, before)
+  const server = spawnServerProcess(folder ?? (await folderOfServer(environment)), environment, before)
   onTestFinished(async () => {
     server.kill('SIGKILL')
     await server.ended
   })
   return server
+}
+
+/** What a login costs with Mosquitto's tool; the server would hash with a thousand times as many iterations. */
+const ITERATIONS = 101
+
+/** An empty folder, but that the administrator is there already where none is asked for. */
+async function folderOfServer(environment: Readonly<Record<string, string>>): Promise<string> {
+  const folder = await temporaryFolder()
+  const isOther = ['MQTT_USERNAME', 'MQTT_PASSWORD', 'CONFIG_DIR'].some((name) => name in environment)
+  if (isOther) return folder
+  const salt = Buffer.alloc(12, 's')
+  const hash = pbkdf2Sync(ADMINISTRATOR.password, salt, ITERATIONS, 64, 'sha512')
+  const entry = `${ADMINISTRATOR.username}:$7$${ITERATIONS}$${salt.toString('base64')}$${hash.toString('base64')}\n`
+  await mkdir(join(folder, 'config'))
+  await writeFile(join(folder, 'config', 'passwd'), entry, { mode: 0o600 })
+  return folder
 }
 
 /** The same, resolved when the server serves. */

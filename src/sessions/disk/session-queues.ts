@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { LRUCache } from 'lru-cache'
+import { createLru } from '../../cache/lru.js'
 import { createCurrentSubscriptions } from './current-subscriptions.js'
 import { ExactPersistence } from './exact-persistence.js'
 import { identifyAll } from './late-writes.js'
@@ -38,7 +38,7 @@ export class SessionQueues extends ExactPersistence {
   readonly outbox: Outbox
   readonly #parts: SessionQueuesParts
   /** Subscriptions by topics that were looked up; devices publish on the same ones again and again. */
-  readonly #matches = new LRUCache<string, readonly SessionSubscription[]>({ max: MAX_MATCHES })
+  readonly #matches = createLru<string, readonly SessionSubscription[]>(MAX_MATCHES)
   readonly #subscriptions = createCurrentSubscriptions()
   #changes = 0
 
