@@ -99,7 +99,10 @@ describe('damselfly backup', () => {
     const server = await startServer()
     const client = await connectTo(server)
     await client.publishAsync('devices/one/data', '{"light":1}', { qos: 1 })
-    const lock = createClient({ url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href })
+    const lock = createClient({
+      url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href,
+      timeout: 20_000,
+    })
     const transaction = await lock.transaction('write')
     await client.publishAsync('devices/one/data', '{"light":2}', { qos: 1 }) // acknowledged from the spool
     const file = join(server.folder, 'backup.tar.gz')

@@ -8,7 +8,10 @@ import { ADMINISTRATOR, startServer } from '../support/server.js'
 
 test('SIGTERM while another process has the SQLite file locked ends with 0, and nothing was acknowledged', async () => {
   const server = await startServer()
-  const lock = createClient({ url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href })
+  const lock = createClient({
+    url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href,
+    timeout: 20_000,
+  })
   const transaction = await lock.transaction('write')
   onTestFinished(() => {
     transaction.close()
@@ -43,7 +46,10 @@ test('while another process has the SQLite file locked, readings of known device
   })
   device.send(reportOf('known', 1))
   await device.count('puback', 1)
-  const lock = createClient({ url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href })
+  const lock = createClient({
+    url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href,
+    timeout: 20_000,
+  })
   onTestFinished(() => lock.close())
   const transaction = await lock.transaction('write')
   device.send(reportOf('known', 2), reportOf('known', 3))

@@ -180,7 +180,7 @@ test('a message that the database refuses stays in the spool until rejected.ndjs
   const device = await connectRaw(server.port('mqtt'), login())
   device.send(reportOf('some', 1))
   await device.count('puback', 1)
-  const database = createClient({ url: pathToFileURL(path).href })
+  const database = createClient({ url: pathToFileURL(path).href, timeout: 20_000 })
   await database.execute(`CREATE TRIGGER no_13 BEFORE INSERT ON device_sensor_history WHEN new.value IN (13, 113)
     BEGIN SELECT RAISE(ABORT, 'unlucky'); END`)
   const lock = await database.transaction('write')

@@ -94,7 +94,10 @@ async function floodExactlyOnce(client: RawClient, name: string, isStopped: () =
 
 test('a store that takes nothing while clients publish as fast as they can: memory is bounded, acknowledgements wait, nobody who behaves is disconnected, and what is acknowledged is stored', async () => {
   const server = await startServer({ SPOOL_MAX_MB: '0' })
-  const lock = createClient({ url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href })
+  const lock = createClient({
+    url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href,
+    timeout: 20_000,
+  })
   onTestFinished(() => lock.close())
   const steady = await startReporting(server, 'steady')
   const patient = await connectPatient(server)

@@ -162,7 +162,10 @@ describe('A client that sends more than the database takes', () => {
     async (scheme) => {
       const server = await startServer(everyListener)
       const bystander = await connectMqtt(server, 'mqtt')
-      const database = createClient({ url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href })
+      const database = createClient({
+        url: pathToFileURL(join(server.folder, 'data', 'damselfly.db')).href,
+        timeout: 20_000,
+      })
       onTestFinished(() => database.close())
       const stream = await connectBytes(server, scheme)
       await logIn(stream)
