@@ -22,6 +22,12 @@ export function publishPacket(topic: string, packetIdentifier: number | undefine
   return packet(0x32, field(topic), identifier, Buffer.from(payload))
 }
 
+/** A SUBSCRIBE to one filter. (MQTT 3.1.1, 3.8) */
+export function subscribePacket(packetIdentifier: number, filter: string, qos: 0 | 1 | 2): Buffer {
+  const identifier = Buffer.from([packetIdentifier >> 8, packetIdentifier & 255])
+  return packet(0x82, identifier, field(filter), Buffer.from([qos]))
+}
+
 /** A PINGREQ. (MQTT 3.1.1, 3.12) */
 export const PINGREQ = Buffer.from([0xc0, 0])
 
