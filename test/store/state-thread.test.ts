@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { openState } from '#src/store/open-state.js'
 import { startStateThread } from '#src/store/sqlite/start-state-thread.js'
@@ -76,4 +77,19 @@ test('A thread that is stopped at once, before it has loaded, ends without the p
   const { open, stop } = thread()
   await stop()
   await expect(open('never', KIND)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
+
+test('A thread that is stopped in the middle of its work finishes it, and does not abort the process', async () => {
+  const folder = await temporaryFolder()
+  for (let moment = 0; moment < 20; moment += 1) {
+    const { open, stop } = startStateThread()
+    await open(join(folder, `${moment}-loaded`), KIND)
+    const opening = open(join(folder, `${moment}-opening`), KIND).then(
+      () => 'opened',
+      () => 'ended',
+    )
+    for (let turn = 0; turn < moment; turn += 1) await nextTurn()
+    await stop()
+    expect(['opened', 'ended']).toContain(await opening)
+  }
 })

@@ -2,6 +2,7 @@ import { and, eq, gt, isNull, lt, max, or, sql } from 'drizzle-orm'
 import { formatDateTime, parseDateTime } from '../date-time.js'
 import { type PresenceChange, presenceRows, tooFarAheadMs } from '../presence.js'
 import { timeColumn } from '../row-encoding.js'
+import { joinDevices } from './join-devices.js'
 import type { MysqlDatabase } from './mysql-connections.js'
 import { splitRows } from './split-rows.js'
 import { deviceMain } from './tables.js'
@@ -17,11 +18,11 @@ export async function setPresence(
   const isWrong = sql`m.last_seen > ${dateTime(tooFarAheadMs(nowMs))}`
   for (const rows of splitRows(presenceRows(changes, dateTime), maxPacketBytes)) {
     await db.execute(sql`
-      UPDATE device_main AS m JOIN JSON_TABLE(${rows}, '$[*]' COLUMNS (
+      UPDATE JSON_TABLE(${rows}, '$[*]' COLUMNS (
         id BIGINT PATH '$[0]',
         seen DATETIME PATH '$[1]',
         online TINYINT PATH '$[2]'
-      )) AS r ON m.id = r.id
+      )) AS r ${joinDevices}
       SET m.is_online = r.online, m.last_seen = IF(r.online = 1, r.seen, m.last_seen)
       WHERE (m.last_seen IS NULL OR m.last_seen <= r.seen OR ${isWrong})
         AND (r.online = 1 OR m.is_online = 1)`)

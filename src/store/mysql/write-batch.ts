@@ -3,6 +3,7 @@ import type { Batch, SensorChange } from '../batch.js'
 import { formatDateTime, formatDateTimeMs } from '../date-time.js'
 import { deviceRows, historyRows, sensorRows, timeColumn } from '../row-encoding.js'
 import { lateChanges, type StoredTime, staleAmong } from '../staleness.js'
+import { joinDevices } from './join-devices.js'
 import type { MysqlDatabase } from './mysql-connections.js'
 import { splitRows } from './split-rows.js'
 import { deviceSensors } from './tables.js'
@@ -98,7 +99,7 @@ function updateDevices(rows: string, now: string): SQL {
     (r.heartbeat IS NOT NULL AND
       (m.last_heartbeat IS NULL OR r.heartbeat >= m.last_heartbeat OR m.last_heartbeat > ${now}))`
   return sql`
-    UPDATE device_main AS m JOIN JSON_TABLE(${rows}, '$[*]' COLUMNS (
+    UPDATE JSON_TABLE(${rows}, '$[*]' COLUMNS (
       id BIGINT PATH '$[0]',
       seen DATETIME PATH '$[1]',
       heartbeat DATETIME PATH '$[2]',
@@ -108,7 +109,7 @@ function updateDevices(rows: string, now: string): SQL {
       status VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[6]',
       address VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[7]',
       firmware VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[8]'
-    )) AS r ON m.id = r.id
+    )) AS r ${joinDevices}
     SET
       m.last_report_data = IF(r.sensors IS NULL AND (r.report IS NULL OR NOT ${isNewest}),
         m.last_report_data,

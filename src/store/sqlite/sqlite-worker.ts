@@ -1,7 +1,15 @@
 import { parentPort } from 'node:worker_threads'
 import type { Store } from '../store.js'
 import { openLibsqlStore } from './libsql-store.js'
-import { type Answer, type Call, LOADED, OPENED, packError, type ThreadStart } from './thread-protocol.js'
+import {
+  type Answer,
+  type Call,
+  LOADED,
+  OPENED,
+  packError,
+  type ThreadStart,
+  takeMessages,
+} from './thread-protocol.js'
 
 // The thread that SQLite may block: it is told which file to open, then answers the calls in the order they come.
 
@@ -10,17 +18,21 @@ const port = parentPort
 
 const post = (answer: Answer): void => port.postMessage(answer)
 
-port.once('message', (start: ThreadStart) => void open(start))
+let store: Store | undefined
+
+takeMessages(port, (message: ThreadStart | Call) => {
+  if ('path' in message) void open(message)
+  else if (store !== undefined) void answer(store, message)
+})
 port.postMessage(LOADED)
 
 async function open({ path, options }: ThreadStart): Promise<void> {
   try {
-    const store = await openLibsqlStore(path, options)
-    port.on('message', (call: Call) => void answer(store, call))
+    store = await openLibsqlStore(path, options)
     post({ id: OPENED, value: undefined })
   } catch (error) {
-    // Without a listener on the port the thread ends here.
     post({ id: OPENED, error: packError(error) })
+    port.close()
   }
 }
 

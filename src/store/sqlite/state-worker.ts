@@ -15,7 +15,7 @@ import type {
   StateAnswer,
   StateRequest,
 } from './state-protocol.js'
-import { LOADED, packError } from './thread-protocol.js'
+import { LOADED, packError, takeMessages } from './thread-protocol.js'
 
 // The thread that state files may block. It answers in the order in which it is asked.
 
@@ -34,7 +34,7 @@ const files = new Map<number, StateFile>()
 
 let last: Promise<void> = Promise.resolve()
 
-port.on('message', ({ id, content }: Numbered<StateRequest>) => {
+takeMessages(port, ({ id, content }: Numbered<StateRequest>) => {
   last = last.then(async () => {
     const message: Numbered<StateAnswer> = { id, content: await answer(content) }
     port.postMessage(message)

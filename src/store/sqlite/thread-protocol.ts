@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { Store } from '../store.js'
 import { StoreError, type StoreErrorCode } from '../store-error.js'
 import type { StoreOptions } from '../store-options.js'
@@ -34,6 +35,21 @@ export const OPENED = 0
 
 /** What a thread says first, of its own accord: it has loaded. */
 export const LOADED = { id: -1 } as const
+
+/** What it is told last: to end when it has done what it is doing. */
+export const END = { id: -2 } as const
+
+/** Hands a thread what it is told, until that is to end. */
+export function takeMessages<T extends object>(port: MessagePort, take: (message: T) => void): void {
+  port.on('message', (message: T | typeof END) => {
+    if (isEnd(message)) port.close()
+    else take(message)
+  })
+}
+
+function isEnd(message: object): message is typeof END {
+  return 'id' in message && message.id === END.id
+}
 
 /** What of a StoreError is sent. */
 export interface PackedError {
