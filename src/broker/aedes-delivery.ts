@@ -1,6 +1,13 @@
-import type { AedesPersistence, AttachedClient } from '../sessions/sessions.js'
+import type { AedesPersistence, AttachedClient, LiveMessage } from '../sessions/sessions.js'
 import type { Client } from './aedes-broker.js'
-import type { DeliveredMessage } from './outlet.js'
+
+/** A message as Aedes delivers it to one of a client's subscriptions. */
+export interface DeliveredMessage extends LiveMessage {
+  /** Whether it answers a SUBSCRIBE; no other message says so [MQTT-3.3.1-9]. */
+  readonly retain: boolean
+  readonly brokerId?: string | null | undefined
+  readonly brokerCounter?: number | undefined
+}
 
 /** Delivers a message, and says when the next may come. */
 type Deliver = (message: DeliveredMessage, passed: () => void) => void

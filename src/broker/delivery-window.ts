@@ -13,6 +13,9 @@ export interface DeliveryWindow extends PacketIdentifiers {
   free(packetIdentifier: number): void
 }
 
+/** What is to come for a message that was sent at this QoS. */
+export const awaitedFor = (qos: 0 | 1 | 2): Acknowledgement => (qos === 2 ? 'pubrec' : 'puback')
+
 const HIGHEST = 65_535
 
 /**

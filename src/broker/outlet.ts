@@ -3,9 +3,10 @@ import { encodePublish, encodePubrel } from '../mqtt/encode-packet.js'
 import { faults, type PacketFault } from '../mqtt/packet-fault.js'
 import type { Acknowledgement } from '../mqtt/read-packets.js'
 import type { Backlog, LiveMessage, Outgoing } from '../sessions/sessions.js'
+import type { DeliveredMessage } from './aedes-delivery.js'
 import type { BackPressure } from './back-pressure.js'
 import { createCopyFilter } from './copy-filter.js'
-import { createDeliveryWindow, type DeliveryWindow } from './delivery-window.js'
+import { awaitedFor, createDeliveryWindow, type DeliveryWindow } from './delivery-window.js'
 import type { FanOut } from './fan-out.js'
 import { createFifo } from './fifo.js'
 
@@ -19,14 +20,6 @@ export interface DeliveryLimits {
   readonly maxBufferedBytes: number
   /** How long its socket may take nothing of what waits. */
   readonly stalledAfterMs: number
-}
-
-/** A message as Aedes delivers it to one of a client's subscriptions. */
-export interface DeliveredMessage extends LiveMessage {
-  /** Whether it answers a SUBSCRIBE; no other message says so [MQTT-3.3.1-9]. */
-  readonly retain: boolean
-  readonly brokerId?: string | null | undefined
-  readonly brokerCounter?: number | undefined
 }
 
 /** What an outlet needs of its connection. */
@@ -149,9 +142,14 @@ export class Outlet {
     this.#flow()
   }
 
-  #wait(message: Omit<Waiting, 'bytes'>): void {
-    const { limits, stream, fanOut, dropped } = this.#parts
-    const { topic, payload, qos, isRetained, left } = message
+  #wait({ topic, payload, qos, isRetained, left }: Omit<Waiting, 'bytes'>): void {
+    const { limits, stream, pressure, fanOut, dropped } = this.#parts
+    const isFirst = qos === 0 && this.#unacknowledged.length === 0
+    if (isFirst && this.#isOpen && !pressure.isFull && stream.writable) {
+      pressure.write(fanOut.encode({ topic, payload, isRetained }))
+      left?.()
+      return
+    }
     const bytes = topic.length + payload.length + OVERHEAD_BYTES
     const hasBytes = this.#waitingBytes === 0 || this.#waitingBytes + bytes <= limits.maxBufferedBytes
     const isNext = this.#acknowledged.length === 0 && this.#window.room > 0
@@ -162,10 +160,11 @@ export class Outlet {
       return
     }
     this.#waitingBytes += bytes
-    if (qos > 0) this.#acknowledged.push({ ...message, payload: fanOut.own(payload), bytes })
-    else {
+    if (qos > 0) {
+      this.#acknowledged.push({ topic, payload: fanOut.own(payload), qos, isRetained, left, bytes })
+    } else {
       const encoded = fanOut.encode({ topic, payload, isRetained })
-      this.#unacknowledged.push({ ...message, payload: '', bytes, encoded })
+      this.#unacknowledged.push({ topic, payload: '', qos, isRetained, left, bytes, encoded })
     }
   }
 
@@ -245,5 +244,3 @@ export class Outlet {
     left?.()
   }
 }
-
-const awaitedFor = (qos: 0 | 1 | 2): Acknowledgement => (qos === 2 ? 'pubrec' : 'puback')
