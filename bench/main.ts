@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { ingest } from './ingest/ingest.js'
 import { logins } from './logins/logins.js'
 import { publish } from './publish/publish.js'
 import type { Figure, Scenario } from './scenario.js'
@@ -9,7 +10,7 @@ import { start } from './start/start.js'
 import { createProcesses } from './support/processes.js'
 import { type Row, rowsOf, tableOf } from './support/table.js'
 
-const scenarios: readonly Scenario[] = [start, logins, publish]
+const scenarios: readonly Scenario[] = [ingest, start, logins, publish]
 
 const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--json FILE] [--profile FOLDER]
 

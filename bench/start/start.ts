@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context, Figure, Scenario } from '../scenario.js'
+import { startMosquitto } from '../support/mosquitto.js'
 import { startServer } from '../support/server.js'
 
 /** Starts are short, and others on the machine disturb some of them: the quickest of these counts. */
@@ -22,16 +22,17 @@ export const start: Scenario = {
     const taken = new Map<string, number[]>()
     const note = async (what: string, serve: () => Promise<unknown>): Promise<void> => {
       const fromMs = performance.now()
-      await serve()
+      const pidToKill = await serve()
       taken.set(what, [...(taken.get(what) ?? []), performance.now() - fromMs])
+      // Mosquitto loses a SIGTERM that comes as soon as it says that it runs.
+      if (typeof pidToKill === 'number') process.kill(pidToKill, 'SIGKILL')
       await context.processes.end()
     }
     for (let turn = 0; turn < STARTS; turn += 1) {
       const [plain, full] = [join(context.folder, `plain-${turn}`), join(context.folder, `full-${turn}`)]
       for (const folder of [plain, full]) await mkdir(folder)
       await note('bare Aedes', () => startAedes(context))
-      const file = await mosquittoFile(context.folder)
-      await note('Mosquitto', () => startMosquitto(context, file))
+      await note('Mosquitto', async () => (await startMosquitto(context)).pid)
       await note('MQTT alone, first', () => startServer({ ...context, folder: plain }))
       await note('MQTT alone, again', () => startServer({ ...context, folder: plain }))
       await note('all listeners, first', () => startServer({ ...context, folder: full }, ALL_LISTENERS))
@@ -54,30 +55,6 @@ async function startAedes({ processes }: Context): Promise<void> {
     child.stdout?.on('data', () => resolve())
   })
   await Promise.race([ready, failed('Aedes', child)])
-}
-
-async function startMosquitto({ processes }: Context, file: string): Promise<void> {
-  const child = processes.start('mosquitto', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const running = new Promise<void>((resolve) => {
-    child.stderr?.on('data', (text) => {
-      if (String(text).includes(' running')) resolve()
-    })
-  })
-  await Promise.race([running, failed('Mosquitto', child)])
-  child.kill('SIGKILL')
-}
-
-/** Its configuration; it takes no port 0. */
-async function mosquittoFile(folder: string): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('no free port')
-  const file = join(folder, 'mosquitto.conf')
-  await writeFile(file, `listener ${address.port} 127.0.0.1\nallow_anonymous true\n`)
-  return file
 }
 
 async function failed(what: string, child: ChildProcess): Promise<never> {
