@@ -2,15 +2,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { idle } from './idle/idle.js'
 import { ingest } from './ingest/ingest.js'
 import { logins } from './logins/logins.js'
 import { publish } from './publish/publish.js'
+import { restart } from './restart/restart.js'
 import type { Figure, Scenario } from './scenario.js'
 import { start } from './start/start.js'
 import { createProcesses } from './support/processes.js'
 import { type Row, rowsOf, tableOf } from './support/table.js'
+import { transports } from './transports/transports.js'
 
-const scenarios: readonly Scenario[] = [ingest, start, logins, publish]
+const scenarios: readonly Scenario[] = [ingest, start, logins, publish, transports, idle, restart]
 
 const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--json FILE] [--profile FOLDER]
 
