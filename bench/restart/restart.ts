@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context, Figure, Scenario } from '../scenario.js'
-import { startMosquitto } from '../support/mosquitto.js'
+import { mosquittoFile, startMosquitto } from '../support/mosquitto.js'
 import { type Server, startServer } from '../support/server.js'
 import { isRecord, startWorker } from '../support/worker.js'
 
@@ -34,7 +34,9 @@ export const restart: Scenario = {
     context.say('Mosquitto, ended in order')
     // It writes its sessions when it ends, or every half an hour.
     const persistence = ['persistence true', `persistence_location ${context.folder}/`]
-    const mosquitto = await runOn(context, 'SIGTERM', () => startMosquitto(context, persistence))
+    const mosquitto = await runOn(context, 'SIGTERM', async () =>
+      startMosquitto(context, await mosquittoFile(context, persistence)),
+    )
     return figuresOf(own, mosquitto, emptyMs)
   },
 }

@@ -78,7 +78,7 @@ async function subscribe({ port, count }: Sessions): Promise<void> {
     const socket = await open(port, `session-${session}`, addressOf(session), true, ({ type }) => {
       if (type === PacketType.suback) subscribed()
     })
-    socket.write(subscribePacket(topicOf(session), 1))
+    socket.write(subscribePacket(1, topicOf(session), 1))
     await granted
     const closed = once(socket, 'close')
     socket.end(DISCONNECT)

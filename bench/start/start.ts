@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context, Figure, Scenario } from '../scenario.js'
-import { startMosquitto } from '../support/mosquitto.js'
+import { mosquittoFile, startMosquitto } from '../support/mosquitto.js'
 import { startServer } from '../support/server.js'
 
 /** Starts are short, and others on the machine disturb some of them: the quickest of these counts. */
@@ -32,7 +32,8 @@ export const start: Scenario = {
       const [plain, full] = [join(context.folder, `plain-${turn}`), join(context.folder, `full-${turn}`)]
       for (const folder of [plain, full]) await mkdir(folder)
       await note('bare Aedes', () => startAedes(context))
-      await note('Mosquitto', async () => (await startMosquitto(context)).pid)
+      const file = await mosquittoFile(context)
+      await note('Mosquitto', async () => (await startMosquitto(context, file)).pid)
       await note('MQTT alone, first', () => startServer({ ...context, folder: plain }))
       await note('MQTT alone, again', () => startServer({ ...context, folder: plain }))
       await note('all listeners, first', () => startServer({ ...context, folder: full }, ALL_LISTENERS))

@@ -6,14 +6,17 @@ import { programPath } from '../../test/support/packages.js'
 import type { Context } from '../scenario.js'
 import type { Server } from './server.js'
 
-/**
- * Starts the distribution's Mosquitto on a free port of 127.0.0.1, which lets everyone in, and resolves when it
- * serves. `options` are further lines of its configuration file.
- */
-export async function startMosquitto(
-  { processes, folder }: Pick<Context, 'processes' | 'folder'>,
+/** Where Mosquitto's configuration is, and where it will listen; it takes no port 0. */
+export interface MosquittoFile {
+  readonly file: string
+  readonly port: number
+}
+
+/** Writes a configuration that lets everyone in into the run's folder; `options` are further lines of it. */
+export async function mosquittoFile(
+  { folder }: Pick<Context, 'folder'>,
   options: readonly string[] = [],
-): Promise<Server> {
+): Promise<MosquittoFile> {
   const port = await freePort()
   const file = join(folder, 'mosquitto.conf')
   // "user root" lets it read and write the run's folder when the benchmark is run by root.
@@ -24,6 +27,16 @@ export async function startMosquitto(
     'connection_messages false',
   ]
   await writeFile(file, `${[...lines, ...options].join('\n')}\n`)
+  return { file, port }
+}
+
+/** Starts the distribution's Mosquitto on 127.0.0.1, with a file of its own unless given, and resolves when it serves. */
+export async function startMosquitto(
+  context: Pick<Context, 'processes' | 'folder'>,
+  given?: MosquittoFile,
+): Promise<Server> {
+  const { processes } = context
+  const { file, port } = given ?? (await mosquittoFile(context))
   const child = processes.start(programPath('mosquitto'), ['-c', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })

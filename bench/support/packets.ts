@@ -33,10 +33,10 @@ export function pubackPacket(packetIdentifier: number): Buffer {
   return Buffer.from([0x40, 2, packetIdentifier >> 8, packetIdentifier & 255])
 }
 
-/** A SUBSCRIBE to one topic filter at QoS 1. (MQTT 3.1.1, 3.8) */
-export function subscribePacket(filter: string, packetIdentifier: number): Buffer {
+/** A SUBSCRIBE to one filter. (MQTT 3.1.1, 3.8) */
+export function subscribePacket(packetIdentifier: number, filter: string, qos: 0 | 1 | 2): Buffer {
   const identifier = Buffer.from([packetIdentifier >> 8, packetIdentifier & 255])
-  return packet(0x82, identifier, field(filter), Buffer.from([1]))
+  return packet(0x82, identifier, field(filter), Buffer.from([qos]))
 }
 
 /** A PINGREQ. (MQTT 3.1.1, 3.12) */
