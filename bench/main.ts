@@ -3,14 +3,21 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { deliver } from './deliver/deliver.js'
+import { idle } from './idle/idle.js'
+import { ingest } from './ingest/ingest.js'
 import { logins } from './logins/logins.js'
 import { publish } from './publish/publish.js'
+import { restart } from './restart/restart.js'
 import type { Figure, Scenario } from './scenario.js'
 import { start } from './start/start.js'
 import { createProcesses } from './support/processes.js'
 import { type Row, rowsOf, tableOf } from './support/table.js'
+import { transports } from './transports/transports.js'
 
-const scenarios: readonly Scenario[] = [start, logins, publish, deliver]
+const scenarios: readonly Scenario[] = [
+  ...[ingest, publish, deliver, transports],
+  ...[logins, idle, restart, start],
+]
 
 const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--json FILE] [--profile FOLDER]
 

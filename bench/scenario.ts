@@ -23,7 +23,7 @@ export interface Context {
 /** One number of one run. */
 export interface Figure {
   readonly what: string
-  readonly unit: 'ms' | 'µs' | '/s' | ''
+  readonly unit: 'ms' | 'µs' | 'KB' | '/s' | ''
   readonly value: number
   /** What it is compared with: the same quantity, measured in the same run. */
   readonly reference?: { readonly what: string; readonly value: number }

@@ -1,6 +1,6 @@
 import type { Context, Figure, Scenario } from '../scenario.js'
 import { cpuMicroseconds } from '../support/cpu.js'
-import { mosquittoFile, startMosquitto } from '../support/mosquitto.js'
+import { startMosquitto } from '../support/mosquitto.js'
 import { type Server, startServer } from '../support/server.js'
 import { isRecord, startWorker } from '../support/worker.js'
 
@@ -51,8 +51,7 @@ export const deliver: Scenario = {
 
 /** The servers take turns, so that what else the machine does falls to all; none has served anything else. */
 async function runCase(context: Context, one: Case): Promise<readonly Figure[]> {
-  const { file, port } = await mosquittoFile(context)
-  const mosquitto = await startMosquitto(context, file, port)
+  const mosquitto = await startMosquitto(context)
   try {
     const servers = [await startServer(context), await startBareAedes(context), mosquitto]
     const measured: Measured[] = []

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { connectPacket, PINGREQ, publishPacket } from '../support/packets.js'
 import { isRecord, serveTasks } from '../support/worker.js'
+import { type Transport, transports } from './transport.js'
 
 /**
  * Publishes what was encoded beforehand, as fast as it is taken: what is counted was consumed, as the next goes out
@@ -17,8 +17,16 @@ const PAYLOAD = '{"device_id":"AIOT-ESP32-00000001","sensor":"DHT11","temperatur
 /** On their way at the same time from one connection, so that the server never waits for this process. */
 const BATCHES_UNDER_WAY = 4
 
+/** A client of the server. */
+interface Connection {
+  readonly socket: Socket
+  /** How many bytes of answers there are in what came. */
+  readonly bytesOf: (chunk: Buffer) => number
+}
+
 interface Load {
-  readonly sockets: readonly Socket[]
+  readonly connections: readonly Connection[]
+  readonly pack: Transport['pack']
   readonly qos: 0 | 1
   /** Messages that leave in one write. */
   readonly together: number
@@ -26,34 +34,49 @@ interface Load {
 
 let load: Load | undefined
 
-async function logIn(port: number, index: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-  await once(socket, 'connect')
-  socket.write(connectPacket(`bench-${index}`, 'admin', 'an administrator of benchmarks', 0))
-  const [answer] = await once(socket, 'data')
-  if (!(Buffer.isBuffer(answer) && answer.equals(Buffer.from([0x20, 2, 0, 0])))) {
-    throw new Error(`a publisher was answered ${String(answer)}`)
+const ACCEPTED = Buffer.from([0x20, 2, 0, 0])
+
+async function logIn(transport: Transport, port: number, clientId: string): Promise<Connection> {
+  const socket = await transport.open(port)
+  const bytesOf = transport.meter()
+  socket.write(transport.pack(connectPacket(clientId, 'admin', 'an administrator of benchmarks', 0)))
+  const answer = await new Promise<Buffer>((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const take = (chunk: Buffer): void => {
+      chunks.push(chunk)
+      bytes += bytesOf(chunk)
+      if (bytes < ACCEPTED.length) return
+      socket.off('data', take)
+      resolve(Buffer.concat(chunks))
+    }
+    socket.on('data', take)
+  })
+  if (!answer.subarray(-ACCEPTED.length).equals(ACCEPTED)) {
+    throw new Error(`a publisher was answered ${answer.toString('hex')}`)
   }
-  return socket
+  return { socket, bytesOf }
 }
 
 /** So many messages as one write; those of QoS 0 end with a PINGREQ, by whose answer they are known to be read. */
-function encodeBatch(index: number, qos: 0 | 1, together: number, firstIdentifier: number): Buffer {
+function encodeBatch({ qos, together, pack }: Load, index: number, firstIdentifier: number): Buffer {
   const topic = `bench/${index}/data`
   const messages = Array.from({ length: together }, (_, at) =>
-    publishPacket(topic, qos === 1 ? firstIdentifier + at : undefined, PAYLOAD),
+    pack(publishPacket(topic, qos === 1 ? firstIdentifier + at : undefined, PAYLOAD)),
   )
-  return Buffer.concat(qos === 1 ? messages : [...messages, PINGREQ])
+  return Buffer.concat(qos === 1 ? messages : [...messages, pack(PINGREQ)])
 }
 
 /** Many messages a read: each connection has several batches under way. */
-async function publishBatches({ sockets, qos, together }: Load, count: number): Promise<void> {
-  const perSocket = Math.ceil(count / sockets.length / together)
+async function publishBatches(load: Load, count: number): Promise<void> {
+  const { connections, qos, together } = load
+  const perSocket = Math.ceil(count / connections.length / together)
   const answerBytes = qos === 1 ? together * PUBACK_BYTES : PINGRESP_BYTES
   await Promise.all(
-    sockets.map(async (socket, index) => {
+    connections.map(async (connection, index) => {
+      const { socket } = connection
       const batches = Array.from({ length: BATCHES_UNDER_WAY }, (_, at) =>
-        encodeBatch(index, qos, together, 1 + at * together),
+        encodeBatch(load, index, 1 + at * together),
       )
       let sent = 0
       const send = (): void => {
@@ -61,7 +84,7 @@ async function publishBatches({ sockets, qos, together }: Load, count: number): 
         if (batch !== undefined && sent < perSocket) socket.write(batch)
         sent += 1
       }
-      const answered = countBytes(socket, answerBytes, perSocket, send)
+      const answered = countBytes(connection, answerBytes, perSocket, send)
       for (let at = 0; at < BATCHES_UNDER_WAY; at += 1) send()
       await answered
     }),
@@ -69,17 +92,19 @@ async function publishBatches({ sockets, qos, together }: Load, count: number): 
 }
 
 /** One message a read, at QoS 1: each connection sends its next when it has its acknowledgement. */
-async function publishSingly({ sockets }: Load, count: number): Promise<void> {
-  const perSocket = Math.ceil(count / sockets.length)
+async function publishSingly(load: Load, count: number): Promise<void> {
+  const { connections } = load
+  const perSocket = Math.ceil(count / connections.length)
   await Promise.all(
-    sockets.map(async (socket, index) => {
-      const message = encodeBatch(index, 1, 1, 1)
+    connections.map(async (connection, index) => {
+      const { socket } = connection
+      const message = encodeBatch(load, index, 1)
       let sent = 0
       const send = (): void => {
         if (sent < perSocket) socket.write(message)
         sent += 1
       }
-      const answered = countBytes(socket, PUBACK_BYTES, perSocket, send)
+      const answered = countBytes(connection, PUBACK_BYTES, perSocket, send)
       send()
       await answered
     }),
@@ -90,15 +115,17 @@ async function publishSingly({ sockets }: Load, count: number): Promise<void> {
  * One message a read, at QoS 0, which has no answer: one from each connection, and then a PINGREQ on the last, whose
  * answer begins the next round.
  */
-async function publishRounds({ sockets }: Load, count: number): Promise<void> {
-  const publishers = sockets.slice(0, -1)
-  const [marker] = sockets.slice(-1)
+async function publishRounds({ connections, pack }: Load, count: number): Promise<void> {
+  const publishers = connections.slice(0, -1)
+  const [marker] = connections.slice(-1)
   if (marker === undefined) throw new Error('no connections')
-  const messages = publishers.map((_, index) => publishPacket(`bench/${index}/data`, undefined, PAYLOAD))
+  const messages = publishers.map((_, index) =>
+    pack(publishPacket(`bench/${index}/data`, undefined, PAYLOAD)),
+  )
   const rounds = Math.ceil(count / publishers.length)
   const send = (): void => {
-    for (const [index, socket] of publishers.entries()) socket.write(messages[index] ?? '')
-    marker.write(PINGREQ)
+    for (const [index, { socket }] of publishers.entries()) socket.write(messages[index] ?? '')
+    marker.socket.write(pack(PINGREQ))
   }
   let begun = 1
   const answered = countBytes(marker, PINGRESP_BYTES, rounds, () => {
@@ -110,13 +137,18 @@ async function publishRounds({ sockets }: Load, count: number): Promise<void> {
 }
 
 /** Resolves when `times` answers of `bytes` have come; `each` is called after every one. */
-function countBytes(socket: Socket, bytes: number, times: number, each: () => void): Promise<void> {
+function countBytes(
+  { socket, bytesOf }: Connection,
+  bytes: number,
+  times: number,
+  each: () => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let received = 0
     let seen = 0
     const close = (): void => reject(new Error('the server closed the connection'))
     const take = (chunk: Buffer): void => {
-      received += chunk.length
+      received += bytesOf(chunk)
       for (; received >= bytes; received -= bytes) {
         seen += 1
         each()
@@ -132,11 +164,14 @@ function countBytes(socket: Socket, bytes: number, times: number, each: () => vo
 serveTasks({
   async connect(input) {
     if (!isRecord(input)) throw new Error('no input')
-    const { port, connections, qos, together } = input
-    const sockets: Socket[] = []
-    for (let index = 0; index < Number(connections); index += 1)
-      sockets.push(await logIn(Number(port), index))
-    load = { sockets, qos: qos === 1 ? 1 : 0, together: Number(together) }
+    const { port, connections: count, qos, together } = input
+    const name = String(input['transport'] ?? 'mqtt')
+    const transport = transports[name]
+    if (transport === undefined) throw new Error(`no such transport: ${name}`)
+    const connections: Connection[] = []
+    for (let index = 0; index < Number(count); index += 1)
+      connections.push(await logIn(transport, Number(port), `bench-${name}-${index}`))
+    load = { connections, pack: transport.pack, qos: qos === 1 ? 1 : 0, together: Number(together) }
   },
   async publish(count) {
     if (load === undefined) throw new Error('not connected')
@@ -145,7 +180,7 @@ serveTasks({
     else await publishRounds(load, Number(count))
   },
   async leave() {
-    for (const socket of load?.sockets ?? []) socket.destroy()
+    for (const { socket } of load?.connections ?? []) socket.destroy()
     load = undefined
   },
 })

@@ -1,22 +1,13 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Context, Figure, Scenario } from '../scenario.js'
-import { cpuMicroseconds } from '../support/cpu.js'
+import { startBareAedes } from '../support/bare-aedes.js'
+import { startMosquitto } from '../support/mosquitto.js'
 import { startServer } from '../support/server.js'
-import { isRecord, startWorker } from '../support/worker.js'
+import { measurePublish, type PublishLoad } from './measure.js'
 
-/** How messages come. */
-interface Case {
+interface Case extends PublishLoad {
   readonly name: string
-  readonly qos: 0 | 1
-  readonly connections: number
-  /** Messages that leave their client in one write. */
-  readonly together: number
-  readonly messages: number
-}
-
-/** A server under measurement. */
-interface Candidate {
-  readonly port: number
-  readonly pid: number
 }
 
 const cases: readonly Case[] = [
@@ -26,61 +17,39 @@ const cases: readonly Case[] = [
   { name: 'QoS 1, one a read', qos: 1, connections: 200, together: 1, messages: 100_000 },
 ]
 
-/** Code that has run often is compiled by then. */
-const WARM_UP_SHARE = 0.5
-
-/** The messages of a run, in so many parts. */
-const TURNS = 5
-
-/** What a message without a subscriber costs here, beside what it costs in Aedes alone. */
+/** What a message without a subscriber costs here, beside what it costs in Aedes alone and in Mosquitto. */
 export const publish: Scenario = {
   name: 'publish',
-  about: 'CPU a message that nobody subscribes to and nothing is stored of, beside bare Aedes',
+  about: 'CPU a message that nobody subscribes to and nothing is stored of, beside bare Aedes and Mosquitto',
   async run(context) {
     const figures: Figure[] = []
-    for (const one of cases) {
+    for (const [index, one] of cases.entries()) {
       context.say(one.name)
-      figures.push(await runCase(context, one))
+      const folder = join(context.folder, String(index))
+      await mkdir(folder)
+      figures.push(...(await runCase({ ...context, folder }, one)))
     }
     return figures
   },
 }
 
-/** The two servers take turns, so that what else the machine does falls to both; neither has served anything else. */
-async function runCase(context: Context, one: Case): Promise<Figure> {
-  const server = await startServer(context)
-  const aedes = startWorker(context, 'publish/bare-aedes.js')
-  const listening = await aedes.ask('listen')
-  if (!isRecord(listening)) throw new Error('bare Aedes does not listen')
-  const { port, pid } = listening
-  const bare: Candidate = { port: Number(port), pid: Number(pid) }
-  const measured = await Promise.all([bare, server].map((candidate) => begin(context, one, candidate)))
-  for (let turn = 0; turn < TURNS; turn += 1) for (const { measure } of measured) await measure()
-  const [ofBare = Number.NaN, ofServer = Number.NaN] = measured.map(({ each }) => each())
-  context.say(`  bare Aedes: ${ofBare.toFixed(2)} µs, Damselfly: ${ofServer.toFixed(2)} µs`)
+/** None of the servers has served anything else. */
+async function runCase(context: Context, one: Case): Promise<readonly Figure[]> {
+  const servers = [await startBareAedes(context), await startMosquitto(context), await startServer(context)]
+  const candidates = servers.map(({ port, pid }) => ({ port, pid, load: one }))
+  const [bare = Number.NaN, mosquitto = Number.NaN, value = Number.NaN] = await measurePublish(
+    context,
+    candidates,
+  )
   await context.processes.end()
-  return {
+  const others = [
+    { what: 'bare Aedes', value: bare },
+    { what: 'Mosquitto', value: mosquitto },
+  ]
+  return others.map((reference) => ({
     what: `${one.name}, CPU a message`,
     unit: 'µs',
-    value: ofServer,
-    reference: { what: 'bare Aedes', value: ofBare },
-  }
-}
-
-/** Connects a load to a server, and measures what CPU the server takes for its messages, user and system. */
-async function begin(context: Context, one: Case, { port, pid }: Candidate) {
-  const { qos, connections, together, messages } = one
-  const load = startWorker(context, 'publish/load.js')
-  await load.ask('connect', { port, connections, qos, together })
-  await load.ask('publish', messages * WARM_UP_SHARE)
-  let took = 0
-  return {
-    async measure(): Promise<void> {
-      const before = await cpuMicroseconds(pid)
-      await load.ask('publish', messages / TURNS)
-      took += (await cpuMicroseconds(pid)) - before
-    },
-    /** Microseconds a message. */
-    each: (): number => took / messages,
-  }
+    value,
+    reference,
+  }))
 }

@@ -1,5 +1,5 @@
 /** The type of a packet, as it stands in the upper half of its first byte. (MQTT 3.1.1, table 2.1) */
-export const PacketType = { connack: 2, puback: 4 } as const
+export const PacketType = { connack: 2, publish: 3, puback: 4, suback: 9 } as const
 
 /** A packet as it came. */
 export interface Packet {
@@ -8,9 +8,15 @@ export interface Packet {
   readonly body: Buffer
 }
 
-/** A CONNECT with a clean session. (MQTT 3.1.1, 3.1) */
-export function connectPacket(clientId: string, user: string, password: string, keepAliveSeconds: number) {
-  const flags = 0b1100_0010 // user name, password, clean session
+/** A CONNECT, with a clean session unless one is to be kept. (MQTT 3.1.1, 3.1) */
+export function connectPacket(
+  clientId: string,
+  user: string,
+  password: string,
+  keepAliveSeconds: number,
+  keepsSession = false,
+): Buffer {
+  const flags = keepsSession ? 0b1100_0000 : 0b1100_0010 // user name, password, clean session
   const variable = Buffer.from([...field('MQTT'), 4, flags, keepAliveSeconds >> 8, keepAliveSeconds & 255])
   return packet(0x10, variable, field(clientId), field(user), field(password))
 }
@@ -20,6 +26,11 @@ export function publishPacket(topic: string, packetIdentifier: number | undefine
   if (packetIdentifier === undefined) return packet(0x30, field(topic), Buffer.from(payload))
   const identifier = Buffer.from([packetIdentifier >> 8, packetIdentifier & 255])
   return packet(0x32, field(topic), identifier, Buffer.from(payload))
+}
+
+/** A PUBACK. (MQTT 3.1.1, 3.4) */
+export function pubackPacket(packetIdentifier: number): Buffer {
+  return Buffer.from([0x40, 2, packetIdentifier >> 8, packetIdentifier & 255])
 }
 
 /** A SUBSCRIBE to one filter. (MQTT 3.1.1, 3.8) */

@@ -1,13 +1,22 @@
+import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import type { Context } from '../scenario.js'
 
 /** A server under measurement. */
 export interface Server {
+  /** That of MQTT over TCP. */
   readonly port: number
   readonly pid: number
 }
 
-const MAIN = new URL('../../../dist/main.js', import.meta.url).pathname
+/** One whose every listener is known. */
+export interface OwnServer extends Server {
+  /** The port of a listener that was asked for. */
+  portOf(scheme: 'mqtts' | 'ws'): number
+}
+
+/** Found by its name, as this file is compiled to a folder of its own. */
+const MAIN = createRequire(import.meta.url).resolve('#src/main.js')
 
 /**
  * Starts a server of its own process in the run's folder, on a free port of 127.0.0.1 and on SQLite, and
@@ -16,7 +25,7 @@ const MAIN = new URL('../../../dist/main.js', import.meta.url).pathname
 export async function startServer(
   { processes, folder, profileFolder }: Context,
   environment: Readonly<Record<string, string>> = {},
-): Promise<Server> {
+): Promise<OwnServer> {
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
   const child = processes.start(process.execPath, [...profile, MAIN], {
     cwd: folder,
@@ -43,8 +52,13 @@ export async function startServer(
     createInterface({ input: stdout }).on('line', (line) => {
       // Read to the end, or the server would stand still when the pipe is full.
       if (lines.length < 100) lines.push(line)
-      const port = /"mqtt:\/\/[^"]*:(\d+)".*"ready"/.exec(line)?.[1]
-      if (port !== undefined) resolve({ port: Number(port), pid })
+      if (!line.includes('"ready"')) return
+      const portOf = (scheme: string): number => {
+        const port = new RegExp(`"${scheme}://[^"]*:(\\d+)"`).exec(line)?.[1]
+        if (port === undefined) throw new Error(`no ${scheme} listener in ${line}`)
+        return Number(port)
+      }
+      resolve({ port: portOf('mqtt'), pid, portOf })
     })
     child.once('close', (code) => reject(new Error(`the server ended with ${code}:\n${lines.join('\n')}`)))
   })

@@ -51,7 +51,7 @@ export function tableOf(rows: readonly Row[]): string {
 }
 
 function withUnit(value: number, unit: Figure['unit']): string {
-  return unit === 'ms' || unit === 'µs' ? `${rounded(value)} ${unit}` : `${rounded(value)}${unit}`
+  return unit === '' || unit === '/s' ? `${rounded(value)}${unit}` : `${rounded(value)} ${unit}`
 }
 
 /** Three digits, which is more than the spread leaves certain. */

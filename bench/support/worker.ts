@@ -10,10 +10,17 @@ export interface Worker {
 /** What a worker can be asked to do. */
 export type Tasks = Readonly<Record<string, (input: unknown) => Promise<unknown>>>
 
-/** Starts the worker whose compiled module is `file`, a path below bench/dist. */
-export function startWorker({ processes }: Pick<Context, 'processes'>, file: string): Worker {
+/** Starts the worker whose compiled module is `file`, a path below this folder's parent; `environment` is added to that of this process. */
+export function startWorker(
+  { processes }: Pick<Context, 'processes'>,
+  file: string,
+  environment: Readonly<Record<string, string>> = {},
+): Worker {
   const path = new URL(`../${file}`, import.meta.url).pathname
-  const child = processes.start(process.execPath, [path], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = processes.start(process.execPath, [path], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...environment },
+  })
   return {
     async ask(task, input) {
       if (!child.connected) throw new Error(`${file} has ended already`)
