@@ -13,6 +13,8 @@ export interface BackPressure {
 
 /** What is to be done about it. */
 export interface BackPressureOptions {
+  /** Makes one buffer of several. */
+  readonly join: (buffers: readonly Buffer[]) => Buffer
   /** How long the connection may take nothing. */
   readonly stalledAfterMs: number
   /** Stops reading, or goes on. */
@@ -26,6 +28,9 @@ export interface BackPressureOptions {
 /** Answers that may wait for a client that does not read them: some 4,000. Beyond that it is not read either. */
 const MAX_ANSWER_BYTES = 16_384
 
+/** So much is gathered for one write: beyond that the copy costs as much as the call. */
+const MAX_GATHERED_BYTES = 16_384
+
 /**
  * Replaces `stream.write`, by which Aedes sends its answers whether they are taken or not: a client that goes on
  * asking and never reads would fill the memory with them.
@@ -33,8 +38,10 @@ const MAX_ANSWER_BYTES = 16_384
 export function createBackPressure(stream: Duplex, options: BackPressureOptions): BackPressure {
   const write = stream.write.bind(stream)
   let isFull = false
-  let isCorked = false
+  let isScheduled = false
   let acknowledged: number[] = []
+  let gathered: Buffer[] = []
+  let gatheredBytes = 0
   let isHeld = false
   let answerBytes = 0
   let timer: NodeJS.Timeout | undefined
@@ -44,21 +51,26 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
     isFull = true
     timer = setTimeout(options.stalled, options.stalledAfterMs).unref()
   }
-  const cork = (): void => {
-    if (isCorked) return
-    isCorked = true
-    stream.cork()
+  const schedule = (): void => {
+    if (isScheduled) return
+    isScheduled = true
     process.nextTick(() => {
+      isScheduled = false
       flush()
-      isCorked = false
-      stream.uncork()
     })
   }
   const flush = (): void => {
-    if (acknowledged.length === 0) return
-    const pubacks = encodePubacks(acknowledged)
-    acknowledged = []
-    if (stream.writable) answer([pubacks])
+    if (acknowledged.length > 0) {
+      const pubacks = encodePubacks(acknowledged)
+      acknowledged = []
+      if (gathered.length > 0) gathered.unshift(pubacks)
+      else if (stream.writable) answer([pubacks])
+    }
+    if (gathered.length === 0) return
+    const bytes = options.join(gathered)
+    gathered = []
+    gatheredBytes = 0
+    if (stream.writable) note(write(bytes))
   }
   const answer = (args: readonly unknown[]): boolean => {
     const isTaken: unknown = Reflect.apply(write, stream, args)
@@ -74,6 +86,12 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
   stream.write = (...args: unknown[]): boolean => {
     flush()
     return answer(args)
+  }
+  const end = stream.end.bind(stream)
+  stream.end = (...args: unknown[]): Duplex => {
+    flush()
+    Reflect.apply(end, stream, args)
+    return stream
   }
   stream.on('drain', () => {
     clearTimeout(timer)
@@ -91,12 +109,13 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
       return isFull
     },
     write(bytes) {
-      cork()
-      flush()
-      note(write(bytes))
+      schedule()
+      gathered.push(bytes)
+      gatheredBytes += bytes.length
+      if (gatheredBytes >= MAX_GATHERED_BYTES) flush()
     },
     acknowledge(packetIdentifier) {
-      cork()
+      schedule()
       acknowledged.push(packetIdentifier)
     },
   }
