@@ -18,7 +18,7 @@ const FEW_ROWS = 1_000_000
 const ROWS_A_STATEMENT = 1_000_000
 
 /** Pages that wait for the disk in a database that has nothing to do. */
-const DIRTY_PAGES = 100
+const DIRTY_PAGES = 500
 
 /** The servers take turns, so that what else the machine does falls to both. */
 const TURNS = 4
@@ -98,6 +98,7 @@ async function fill(database: Database, rows: number): Promise<void> {
   const perStatement = Math.max(1, Math.floor(ROWS_A_STATEMENT / each / SENSORS.length))
   const sensor = `ELT(1 + n MOD ${3 * each} DIV ${each}, ${SENSORS.map((name) => `'${name}'`).join(', ')})`
   const time = `@now - INTERVAL (${each} - n MOD ${each}) * 10 SECOND`
+  await database.ask('SET GLOBAL innodb_io_capacity_max = 20000; SET GLOBAL innodb_io_capacity = 10000')
   for (let device = 0; device < DEVICES; device += perStatement) {
     const until = Math.min(DEVICES, device + perStatement)
     const [first, last] = [device * 3 * each, until * 3 * each - 1]
@@ -117,7 +118,10 @@ async function writeOut({ ask }: Database): Promise<void> {
     if (Number(row?.['Value']) < DIRTY_PAGES) break
     await delay(200)
   }
-  await ask('SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT')
+  await ask(`
+    SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT;
+    SET GLOBAL innodb_io_capacity = DEFAULT;
+    SET GLOBAL innodb_io_capacity_max = 2000`)
 }
 
 function figuresOf(rows: number, few: Measured, many: Measured): Figure[] {
