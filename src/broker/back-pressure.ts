@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { encodePubacks } from '../mqtt/encode-packet.js'
+import { createGathering, MAX_GATHERED_BYTES } from './gathering.js'
 
 /** How a connection takes what is written to it. */
 export interface BackPressure {
@@ -28,9 +28,6 @@ export interface BackPressureOptions {
 /** Answers that may wait for a client that does not read them: some 4,000. Beyond that it is not read either. */
 const MAX_ANSWER_BYTES = 16_384
 
-/** So much is gathered for one write: beyond that the copy costs as much as the call. */
-const MAX_GATHERED_BYTES = 16_384
-
 /**
  * Replaces `stream.write`, by which Aedes sends its answers whether they are taken or not: a client that goes on
  * asking and never reads would fill the memory with them.
@@ -38,10 +35,6 @@ const MAX_GATHERED_BYTES = 16_384
 export function createBackPressure(stream: Duplex, options: BackPressureOptions): BackPressure {
   const write = stream.write.bind(stream)
   let isFull = false
-  let isScheduled = false
-  let acknowledged: number[] = []
-  let gathered: Buffer[] = []
-  let gatheredBytes = 0
   let isHeld = false
   let answerBytes = 0
   let timer: NodeJS.Timeout | undefined
@@ -51,39 +44,29 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
     isFull = true
     timer = setTimeout(options.stalled, options.stalledAfterMs).unref()
   }
-  const schedule = (): void => {
-    if (isScheduled) return
-    isScheduled = true
-    process.nextTick(() => {
-      isScheduled = false
-      flush()
-    })
-  }
-  const flush = (): void => {
-    if (acknowledged.length > 0) {
-      const pubacks = encodePubacks(acknowledged)
-      acknowledged = []
-      if (gathered.length > 0) gathered.unshift(pubacks)
-      else if (stream.writable) answer([pubacks])
-    }
-    if (gathered.length === 0) return
-    const bytes = options.join(gathered)
-    gathered = []
-    gatheredBytes = 0
-    if (stream.writable) note(write(bytes))
-  }
   const answer = (args: readonly unknown[]): boolean => {
+    const wasFull = isFull
     const isTaken: unknown = Reflect.apply(write, stream, args)
     note(isTaken === true)
     const [bytes] = args
-    if (isFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) answerBytes += bytes.length
+    if (wasFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) answerBytes += bytes.length
     if (!isHeld && answerBytes > MAX_ANSWER_BYTES) {
       isHeld = true
       options.hold(true)
     }
     return isTaken === true
   }
+  // What comes while it is full already are answers alone: messages wait.
+  const { flush, ...gathering } = createGathering(options.join, (bytes) => {
+    if (stream.writable) answer([bytes])
+  })
   stream.write = (...args: unknown[]): boolean => {
+    const [bytes] = args
+    // Aedes writes an answer in three parts.
+    if (!isFull && args.length === 1 && Buffer.isBuffer(bytes) && bytes.length < MAX_GATHERED_BYTES) {
+      gathering.write(bytes)
+      return true
+    }
     flush()
     return answer(args)
   }
@@ -108,15 +91,6 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
     get isFull() {
       return isFull
     },
-    write(bytes) {
-      schedule()
-      gathered.push(bytes)
-      gatheredBytes += bytes.length
-      if (gatheredBytes >= MAX_GATHERED_BYTES) flush()
-    },
-    acknowledge(packetIdentifier) {
-      schedule()
-      acknowledged.push(packetIdentifier)
-    },
+    ...gathering,
   }
 }
