@@ -27,8 +27,13 @@ export function createGathering(
 
   const flush = (): void => {
     if (acknowledged.length > 0) {
-      gathered.unshift(encodePubacks(acknowledged))
+      const pubacks = encodePubacks(acknowledged)
       acknowledged = []
+      if (gathered.length === 0) {
+        send(pubacks)
+        return
+      }
+      gathered.unshift(pubacks)
     }
     if (gathered.length === 0) return
     const bytes = join(gathered)
@@ -36,13 +41,14 @@ export function createGathering(
     gatheredBytes = 0
     send(bytes)
   }
+  const endTurn = (): void => {
+    isScheduled = false
+    flush()
+  }
   const schedule = (): void => {
     if (isScheduled) return
     isScheduled = true
-    process.nextTick(() => {
-      isScheduled = false
-      flush()
-    })
+    process.nextTick(endTurn)
   }
 
   return {
