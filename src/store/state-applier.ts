@@ -28,8 +28,8 @@ export interface StateApplierParts {
   readonly log: Logger
 }
 
-/** Devices in a transaction: 10 to 20 ms, so that batches need not wait long for the processor. */
-const DEVICES_AT_ONCE = 64
+/** Devices in a transaction: some 10 ms, so that batches need not wait long for the processor. */
+const DEVICES_AT_ONCE = 32
 
 const MINUTE_MS = 60_000
 

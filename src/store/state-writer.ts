@@ -37,10 +37,10 @@ export interface StateWriter {
 const BUSY_DEVICES = 1000
 
 /** How far the state tables may be behind, as long as they take what comes. */
-const FOLLOW_AFTER_MS = 2000
+const FOLLOW_AFTER_MS = 5000
 
 /** Beyond this, whether they refuse or cannot keep up, no batch is logged before they have caught up. */
-const FARTHEST_BEHIND_MS = 10_000
+const FARTHEST_BEHIND_MS = 30_000
 
 /** Under load somebody comes within less. */
 const AT_REST_AFTER_MS = 5
