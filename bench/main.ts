@@ -3,6 +3,7 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { deliver } from './deliver/deliver.js'
+import { growth } from './growth/growth.js'
 import { idle } from './idle/idle.js'
 import { ingest } from './ingest/ingest.js'
 import { logins } from './logins/logins.js'
@@ -16,12 +17,13 @@ import { transports } from './transports/transports.js'
 
 const scenarios: readonly Scenario[] = [
   ...[ingest, publish, deliver, transports],
-  ...[logins, idle, restart, start],
+  ...[logins, idle, growth, restart, start],
 ]
 
-const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--json FILE] [--profile FOLDER]
+const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--rows N] [--json FILE] [--profile FOLDER]
 
   --runs N          measure so often (3), and take the medians
+  --rows N          growth: compare a history of so many rows with one of a million instead
   --json FILE       write the figures there as well
   --profile FOLDER  leave CPU profiles of the server there; they make it slower
 
@@ -32,6 +34,7 @@ ${scenarios.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join('\n')}
 interface Request {
   readonly chosen: readonly Scenario[]
   readonly runs: number
+  readonly rows: number | undefined
   readonly json: string | undefined
   readonly profile: string | undefined
 }
@@ -53,22 +56,27 @@ const say = (text: string): void => {
 function parseRequest(argv: readonly string[]): Request | undefined {
   const { values, positionals } = parseArgs({
     args: [...argv],
-    options: { runs: { type: 'string' }, json: { type: 'string' }, profile: { type: 'string' } },
+    options: {
+      ...{ runs: { type: 'string' }, rows: { type: 'string' } },
+      ...{ json: { type: 'string' }, profile: { type: 'string' } },
+    },
     allowPositionals: true,
   })
   const [name] = positionals
   const chosen = scenarios.filter((scenario) => name === undefined || scenario.name === name)
   const runs = Number(values.runs ?? 3)
-  if (chosen.length === 0 || positionals.length > 1 || !Number.isInteger(runs) || runs < 1) return undefined
-  return { chosen, runs, json: values.json, profile: values.profile }
+  const rows = values.rows === undefined ? undefined : Number(values.rows)
+  const isWrong = [runs, rows ?? 1].some((count) => !Number.isInteger(count) || count < 1)
+  if (chosen.length === 0 || positionals.length > 1 || isWrong) return undefined
+  return { chosen, runs, rows, json: values.json, profile: values.profile }
 }
 
-async function measure(scenario: Scenario, { runs, profile }: Request): Promise<readonly Row[]> {
+async function measure(scenario: Scenario, { runs, rows, profile }: Request): Promise<readonly Row[]> {
   const figures: (readonly Figure[])[] = []
   for (let run = 1; run <= runs; run += 1) {
     say(`${scenario.name}, run ${run} of ${runs}, load average ${loadavg()[0]?.toFixed(2)}`)
     const runFolder = mkdtempSync(join(folder, `${scenario.name}-`))
-    figures.push(await scenario.run({ processes, folder: runFolder, profileFolder: profile, say }))
+    figures.push(await scenario.run({ processes, folder: runFolder, profileFolder: profile, rows, say }))
     await processes.end()
     rmSync(runFolder, { recursive: true, force: true })
   }

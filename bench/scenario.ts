@@ -16,6 +16,8 @@ export interface Context {
   readonly folder: string
   /** Where the server is to leave its CPU profiles; `undefined`: none is made. */
   readonly profileFolder: string | undefined
+  /** Rows that a large history is to have; `undefined`: none is filled, as that takes minutes. */
+  readonly rows: number | undefined
   /** Tells whoever waits what is going on. */
   readonly say: (text: string) => void
 }

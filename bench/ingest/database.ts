@@ -15,6 +15,8 @@ export interface Database {
   readonly historyRows: () => Promise<number | undefined>
   /** Makes an empty history of the same shape in a database of its own; its URL, or `undefined`: no other can write. */
   readonly emptyCopy: () => Promise<string | undefined>
+  /** Runs SQL, and has the rows of the last statement; rejects where the server stores itself. */
+  readonly ask: (text: string) => Promise<readonly Readonly<Record<string, unknown>>[]>
   readonly stop: () => Promise<void>
 }
 
@@ -43,6 +45,7 @@ export async function openMariadb(): Promise<Database> {
         await mariadb.query('alone', `CREATE TABLE device_sensor_history LIKE ${NAME}.device_sensor_history`)
         return mariadb.url('alone')
       },
+      ask: (text) => mariadb.query(NAME, text),
       stop: () => mariadb.stop(),
     }
   } catch (error) {
@@ -61,6 +64,9 @@ export async function openSqlite({ folder }: Pick<Context, 'folder'>): Promise<D
     pid: undefined,
     historyRows: async () => undefined,
     emptyCopy: async () => undefined,
+    ask: async () => {
+      throw new Error('a file cannot be asked')
+    },
     stop: async () => undefined,
   }
 }

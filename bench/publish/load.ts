@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { connectPacket, PINGREQ, publishPacket } from '../support/packets.js'
+import { connectPacket, PINGREQ, publishPacket, pubrelPacket } from '../support/packets.js'
 import { isRecord, serveTasks } from '../support/worker.js'
 import { type Transport, transports } from './transport.js'
 
@@ -8,6 +8,7 @@ import { type Transport, transports } from './transport.js'
  * when the one before was answered. Answers are counted by their bytes, since there are no others.
  */
 
+/** Also of a PUBREC and a PUBCOMP. */
 const PUBACK_BYTES = 4
 const PINGRESP_BYTES = 2
 
@@ -27,7 +28,7 @@ interface Connection {
 interface Load {
   readonly connections: readonly Connection[]
   readonly pack: Transport['pack']
-  readonly qos: 0 | 1
+  readonly qos: 0 | 1 | 2
   /** Messages that leave in one write. */
   readonly together: number
 }
@@ -62,9 +63,9 @@ async function logIn(transport: Transport, port: number, clientId: string): Prom
 function encodeBatch({ qos, together, pack }: Load, index: number, firstIdentifier: number): Buffer {
   const topic = `bench/${index}/data`
   const messages = Array.from({ length: together }, (_, at) =>
-    pack(publishPacket(topic, qos === 1 ? firstIdentifier + at : undefined, PAYLOAD)),
+    pack(publishPacket(topic, qos > 0 ? firstIdentifier + at : undefined, PAYLOAD, qos === 2 ? 2 : 1)),
   )
-  return Buffer.concat(qos === 1 ? messages : [...messages, pack(PINGREQ)])
+  return Buffer.concat(qos > 0 ? messages : [...messages, pack(PINGREQ)])
 }
 
 /** Many messages a read: each connection has several batches under way. */
@@ -86,6 +87,26 @@ async function publishBatches(load: Load, count: number): Promise<void> {
       }
       const answered = countBytes(connection, answerBytes, perSocket, send)
       for (let at = 0; at < BATCHES_UNDER_WAY; at += 1) send()
+      await answered
+    }),
+  )
+}
+
+/** At QoS 2: so many messages of a connection, and when all of them were received, their release. */
+async function publishAndRelease(load: Load, count: number): Promise<void> {
+  const { connections, together, pack } = load
+  const perSocket = 2 * Math.ceil(count / connections.length / together)
+  const release = Buffer.concat(Array.from({ length: together }, (_, at) => pack(pubrelPacket(1 + at))))
+  await Promise.all(
+    connections.map(async (connection, index) => {
+      const writes = [encodeBatch(load, index, 1), release]
+      let sent = 0
+      const send = (): void => {
+        if (sent < perSocket) connection.socket.write(writes[sent % 2] ?? '')
+        sent += 1
+      }
+      const answered = countBytes(connection, together * PUBACK_BYTES, perSocket, send)
+      send()
       await answered
     }),
   )
@@ -171,11 +192,17 @@ serveTasks({
     const connections: Connection[] = []
     for (let index = 0; index < Number(count); index += 1)
       connections.push(await logIn(transport, Number(port), `bench-${name}-${index}`))
-    load = { connections, pack: transport.pack, qos: qos === 1 ? 1 : 0, together: Number(together) }
+    load = {
+      connections,
+      pack: transport.pack,
+      qos: qos === 1 || qos === 2 ? qos : 0,
+      together: Number(together),
+    }
   },
   async publish(count) {
     if (load === undefined) throw new Error('not connected')
-    if (load.together > 1) await publishBatches(load, Number(count))
+    if (load.qos === 2) await publishAndRelease(load, Number(count))
+    else if (load.together > 1) await publishBatches(load, Number(count))
     else if (load.qos === 1) await publishSingly(load, Number(count))
     else await publishRounds(load, Number(count))
   },

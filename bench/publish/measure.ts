@@ -5,7 +5,7 @@ import { startWorker } from '../support/worker.js'
 
 /** How messages come. */
 export interface PublishLoad {
-  readonly qos: 0 | 1
+  readonly qos: 0 | 1 | 2
   readonly connections: number
   /** Messages that leave their client in one write. */
   readonly together: number

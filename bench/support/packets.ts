@@ -21,11 +21,21 @@ export function connectPacket(
   return packet(0x10, variable, field(clientId), field(user), field(password))
 }
 
-/** A PUBLISH at QoS 1, or at QoS 0 without a packet identifier. (MQTT 3.1.1, 3.3) */
-export function publishPacket(topic: string, packetIdentifier: number | undefined, payload: string): Buffer {
+/** A PUBLISH at QoS 1, or 2 where that is said, or at QoS 0 without a packet identifier. (MQTT 3.1.1, 3.3) */
+export function publishPacket(
+  topic: string,
+  packetIdentifier: number | undefined,
+  payload: string,
+  qos: 1 | 2 = 1,
+): Buffer {
   if (packetIdentifier === undefined) return packet(0x30, field(topic), Buffer.from(payload))
   const identifier = Buffer.from([packetIdentifier >> 8, packetIdentifier & 255])
-  return packet(0x32, field(topic), identifier, Buffer.from(payload))
+  return packet(0x30 | (qos << 1), field(topic), identifier, Buffer.from(payload))
+}
+
+/** A PUBREL. (MQTT 3.1.1, 3.6) */
+export function pubrelPacket(packetIdentifier: number): Buffer {
+  return Buffer.from([0x62, 2, packetIdentifier >> 8, packetIdentifier & 255])
 }
 
 /** A PUBACK. (MQTT 3.1.1, 3.4) */

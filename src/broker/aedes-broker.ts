@@ -1,8 +1,9 @@
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import type { Kept, OutboxMessage } from '../sessions/disk/outbox.js'
 import type { OwnSessions } from '../sessions/sessions.js'
-import { type Audience, createAudience } from './audience.js'
+import { deliveryOf } from './delivery-question.js'
 import { type EmissionOrder, orderEmissions } from './emission-order.js'
+import { createEmitter, type Emitter, type Listener } from './emitter.js'
 
 export type { AedesOptions, AuthenticateError, Client, PublishPacket } from 'aedes'
 
@@ -22,11 +23,6 @@ export interface Publication {
 export interface PublishOptions {
   readonly qos: 0 | 1 | 2
   readonly retain?: boolean
-}
-
-/** Aedes's emitter, as `mqemitter` has it. */
-interface Emitter {
-  emit(packet: object, delivered: () => void): void
 }
 
 /** Calls back when a message has left for all who have it. */
@@ -52,18 +48,25 @@ export function hasTooManyLevels(topic: string): boolean {
  * last for one that a client has had already.
  */
 export class PublishingAedes extends Aedes {
-  declare readonly mq: Emitter
+  declare readonly mq: Pick<Emitter, 'emit'>
   declare counter: number
   readonly #own: OwnSessions | undefined
   readonly #order: EmissionOrder | undefined
-  readonly #audience: Audience | undefined
+  readonly #emitter: Emitter | undefined
   readonly #endings = new WeakMap<PublishPacket, Ending>()
 
   constructor(options: AedesOptions, own: OwnSessions | undefined) {
-    super(options)
+    const emitter = own === undefined ? undefined : createEmitter()
+    super(emitter === undefined ? options : { ...options, mq: emitter })
     this.#own = own
+    this.#emitter = emitter
     if (own === undefined) this.#order = orderEmissions(this)
-    else this.#audience = createAudience(this.mq)
+  }
+
+  /** Aedes calls this for each subscription of a client. */
+  override subscribe(filter: string, listener: Listener, done: () => void): void {
+    if (this.#emitter === undefined) Reflect.apply(super.subscribe, this, [filter, listener, done])
+    else this.#emitter.on(filter, listener, done, deliveryOf(listener))
   }
 
   /** Lets a publish be acknowledged and then forgotten, as Mosquitto does with one that is denied. */
@@ -152,11 +155,11 @@ export class PublishingAedes extends Aedes {
     this.counter += 1
     const { id: brokerId, counter: brokerCounter } = this
     kept.deliver({ brokerId, brokerCounter })
-    if (this.#audience?.has(packet.topic) === false) return atOnce
+    if (this.#emitter?.hasListeners(packet.topic) === false) return atOnce
     let isDelivered = false
     let ended: (() => void) | undefined
-    const { topic, payload, qos, retain } = packet
-    const message = { cmd: 'publish', brokerId, brokerCounter, topic, payload, qos, retain, dup: false }
+    const { cmd, topic, payload, qos } = packet
+    const message = { cmd, brokerId, brokerCounter, topic, payload, qos, retain: false, dup: false }
     this.mq.emit(message, () => {
       isDelivered = true
       ended?.()

@@ -1,5 +1,7 @@
 import type { AedesPersistence, AttachedClient, LiveMessage } from '../sessions/sessions.js'
 import type { Client } from './aedes-broker.js'
+import { answer } from './delivery-question.js'
+import type { Delivery } from './emitter.js'
 
 /** A message as Aedes delivers it to one of a client's subscriptions. */
 export interface DeliveredMessage extends LiveMessage {
@@ -7,6 +9,8 @@ export interface DeliveredMessage extends LiveMessage {
   readonly retain: boolean
   readonly brokerId?: string | null | undefined
   readonly brokerCounter?: number | undefined
+  /** Those of MQTT 5, which nobody speaks here; Aedes hands them on as they are. */
+  readonly properties?: unknown
 }
 
 /** Delivers a message, and says when the next may come. */
@@ -29,8 +33,14 @@ export function deliverInstead(
   deliver: (message: DeliveredMessage, isQos0: boolean, passed: () => void) => void,
 ): void {
   const delivering = asDelivering(client)
-  delivering.deliver0 = (message, passed) => deliver(message, true, passed)
-  delivering.deliverQoS = (message, passed) => deliver(message, false, passed)
+  const answering = (isQos0: boolean): Deliver => {
+    const direct: Delivery = (message) => deliver(message, isQos0, () => undefined)
+    return (message, passed) => {
+      if (!answer(message.properties, direct)) deliver(message, isQos0, passed)
+    }
+  }
+  delivering.deliver0 = answering(true)
+  delivering.deliverQoS = answering(false)
 }
 
 /** Calls `acknowledged` after `persistence` was told of a PUBACK or PUBCOMP, which Aedes does for every client. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { encodePubacks } from '../mqtt/encode-packet.js'
+import { createGathering, MAX_GATHERED_BYTES } from './gathering.js'
 
 /** How a connection takes what is written to it. */
 export interface BackPressure {
@@ -13,6 +13,8 @@ export interface BackPressure {
 
 /** What is to be done about it. */
 export interface BackPressureOptions {
+  /** Makes one buffer of several. */
+  readonly join: (buffers: readonly Buffer[]) => Buffer
   /** How long the connection may take nothing. */
   readonly stalledAfterMs: number
   /** Stops reading, or goes on. */
@@ -33,8 +35,6 @@ const MAX_ANSWER_BYTES = 16_384
 export function createBackPressure(stream: Duplex, options: BackPressureOptions): BackPressure {
   const write = stream.write.bind(stream)
   let isFull = false
-  let isCorked = false
-  let acknowledged: number[] = []
   let isHeld = false
   let answerBytes = 0
   let timer: NodeJS.Timeout | undefined
@@ -44,36 +44,37 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
     isFull = true
     timer = setTimeout(options.stalled, options.stalledAfterMs).unref()
   }
-  const cork = (): void => {
-    if (isCorked) return
-    isCorked = true
-    stream.cork()
-    process.nextTick(() => {
-      flush()
-      isCorked = false
-      stream.uncork()
-    })
-  }
-  const flush = (): void => {
-    if (acknowledged.length === 0) return
-    const pubacks = encodePubacks(acknowledged)
-    acknowledged = []
-    if (stream.writable) answer([pubacks])
-  }
   const answer = (args: readonly unknown[]): boolean => {
+    const wasFull = isFull
     const isTaken: unknown = Reflect.apply(write, stream, args)
     note(isTaken === true)
     const [bytes] = args
-    if (isFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) answerBytes += bytes.length
+    if (wasFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) answerBytes += bytes.length
     if (!isHeld && answerBytes > MAX_ANSWER_BYTES) {
       isHeld = true
       options.hold(true)
     }
     return isTaken === true
   }
+  // What comes while it is full already are answers alone: messages wait.
+  const { flush, ...gathering } = createGathering(options.join, (bytes) => {
+    if (stream.writable) answer([bytes])
+  })
   stream.write = (...args: unknown[]): boolean => {
+    const [bytes] = args
+    // Aedes writes an answer in three parts.
+    if (!isFull && args.length === 1 && Buffer.isBuffer(bytes) && bytes.length < MAX_GATHERED_BYTES) {
+      gathering.write(bytes)
+      return true
+    }
     flush()
     return answer(args)
+  }
+  const end = stream.end.bind(stream)
+  stream.end = (...args: unknown[]): Duplex => {
+    flush()
+    Reflect.apply(end, stream, args)
+    return stream
   }
   stream.on('drain', () => {
     clearTimeout(timer)
@@ -90,14 +91,6 @@ export function createBackPressure(stream: Duplex, options: BackPressureOptions)
     get isFull() {
       return isFull
     },
-    write(bytes) {
-      cork()
-      flush()
-      note(write(bytes))
-    },
-    acknowledge(packetIdentifier) {
-      cork()
-      acknowledged.push(packetIdentifier)
-    },
+    ...gathering,
   }
 }

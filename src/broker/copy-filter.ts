@@ -9,8 +9,17 @@ export type CopyFilter = (message: Stamped) => boolean
  */
 export function createCopyFilter(): CopyFilter {
   const newest = new Map<string, number>()
+  // Nearly all are of one broker, whose number is not looked up each time.
+  let usual: string | undefined
+  let newestOfUsual = 0
   return ({ brokerId, brokerCounter = 0 }) => {
     if (brokerId === undefined) return true
+    usual ??= brokerId
+    if (brokerId === usual) {
+      if (newestOfUsual >= brokerCounter) return false
+      newestOfUsual = brokerCounter
+      return true
+    }
     if ((newest.get(brokerId) ?? 0) >= brokerCounter) return false
     newest.set(brokerId, brokerCounter)
     return true

@@ -8,7 +8,8 @@ import { createBackPressure } from './back-pressure.js'
 import type { Connection } from './connection.js'
 import { createFanOut } from './fan-out.js'
 import type { FaultLog } from './fault-log.js'
-import { type DeliveryLimits, Outlet } from './outlet.js'
+import { Outlet } from './outlet.js'
+import type { DeliveryLimits } from './outlet-parts.js'
 
 /** What delivery needs. */
 export interface DeliveryParts {
@@ -25,6 +26,8 @@ export type OpenOutlet = (client: Client, connection: Omit<Connection, 'outlet'>
 /** The topics on which Aedes speaks to itself and its other instances; no client's business. */
 const AEDES_TOPIC = /^\$SYS\/(?:[0-9a-f]{8}-[0-9a-f-]{27}|sub)\//
 
+const isOfAedes = (topic: string): boolean => topic.startsWith('$SYS/') && AEDES_TOPIC.test(topic)
+
 /** Delivers messages to clients, each through the outlet of its connection. */
 export function createDelivery({ sessions, limits, tally, faults, outletOf }: DeliveryParts): OpenOutlet {
   const fanOut = createFanOut()
@@ -35,6 +38,7 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
     const { stream, peer, inlet } = connection
     const pressure = createBackPressure(stream, {
       stalledAfterMs: limits.stalledAfterMs,
+      join: fanOut.join,
       hold: inlet.hold,
       drained: () => outlet.drained(),
       stalled: () => {
@@ -50,7 +54,7 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
       backlog: (wake) => (client.clean ? undefined : sessions.backlog(client, wake)),
       mayReceive: (topic) => {
         const { access } = connection.identity ?? { access: noAccess }
-        return !AEDES_TOPIC.test(topic) && access.mayReceive(topic).isAllowed
+        return !isOfAedes(topic) && access.mayReceive(topic).isAllowed
       },
       fanOut,
       dropped: (qos) => {

@@ -1,43 +1,20 @@
-import type { Duplex } from 'node:stream'
 import { encodePublish, encodePubrel } from '../mqtt/encode-packet.js'
 import { faults, type PacketFault } from '../mqtt/packet-fault.js'
 import type { Acknowledgement } from '../mqtt/read-packets.js'
 import type { Backlog, LiveMessage, Outgoing } from '../sessions/sessions.js'
 import type { DeliveredMessage } from './aedes-delivery.js'
-import type { BackPressure } from './back-pressure.js'
 import { createCopyFilter } from './copy-filter.js'
 import { awaitedFor, createDeliveryWindow, type DeliveryWindow } from './delivery-window.js'
-import type { FanOut } from './fan-out.js'
 import { createFifo } from './fifo.js'
+import type { OutletParts } from './outlet-parts.js'
 
-/** Bounds on what is on its way to one client. */
-export interface DeliveryLimits {
-  /** Messages of QoS 1 and 2 that it may have unacknowledged. */
-  readonly maxInflight: number
-  /** Messages of QoS 1 and 2 that wait beside these. */
-  readonly maxQueued: number
-  /** What all that waits in memory may take. */
-  readonly maxBufferedBytes: number
-  /** How long its socket may take nothing of what waits. */
-  readonly stalledAfterMs: number
-}
-
-/** What an outlet needs of its connection. */
-export interface OutletParts {
-  readonly limits: DeliveryLimits
-  readonly stream: Duplex
-  readonly pressure: BackPressure
-  /** Asked when the first message comes; `undefined` for a clean session. */
-  readonly backlog: (wake: () => void) => Backlog | undefined
-  readonly mayReceive: (topic: string) => boolean
-  readonly fanOut: FanOut
-  /** Told of each message that found no room. */
-  readonly dropped: (qos: 0 | 1 | 2) => void
+/** A message that has just come. */
+interface Fresh extends LiveMessage {
+  readonly isRetained: boolean
 }
 
 /** A message that waits in memory. */
-interface Waiting extends LiveMessage {
-  readonly isRetained: boolean
+interface Waiting extends Fresh {
   readonly bytes: number
   readonly left: (() => void) | undefined
 }
@@ -88,9 +65,12 @@ export class Outlet {
     const isFirst = this.#isFirstCopy(stamp)
     // What the backlog does not hold at QoS 1 and 2 found its queue full.
     const isQueued = backlog !== undefined && (qos > 0 || backlog.holds(stamp, granted))
-    if (isFirst && !isQueued && this.#parts.mayReceive(topic)) {
-      this.#wait({ topic, payload, qos, isRetained, left })
-    } else left?.()
+    const outgoing = { topic, payload, qos, isRetained }
+    if (!isFirst || isQueued || !this.#parts.mayReceive(topic)) left?.()
+    else if (this.#sendAtOnce(outgoing)) {
+      left?.()
+      if (backlog === undefined) return // nothing that waits may leave on account of it
+    } else this.#wait(outgoing, left)
     this.#flow()
   }
 
@@ -142,14 +122,8 @@ export class Outlet {
     this.#flow()
   }
 
-  #wait({ topic, payload, qos, isRetained, left }: Omit<Waiting, 'bytes'>): void {
-    const { limits, stream, pressure, fanOut, dropped } = this.#parts
-    const isFirst = qos === 0 && this.#unacknowledged.length === 0
-    if (isFirst && this.#isOpen && !pressure.isFull && stream.writable) {
-      pressure.write(fanOut.encode({ topic, payload, isRetained }))
-      left?.()
-      return
-    }
+  #wait({ topic, payload, qos, isRetained }: Fresh, left: (() => void) | undefined): void {
+    const { limits, stream, fanOut, dropped } = this.#parts
     const bytes = topic.length + payload.length + OVERHEAD_BYTES
     const hasBytes = this.#waitingBytes === 0 || this.#waitingBytes + bytes <= limits.maxBufferedBytes
     const isNext = this.#acknowledged.length === 0 && this.#window.room > 0
@@ -166,6 +140,21 @@ export class Outlet {
       const encoded = fanOut.encode({ topic, payload, isRetained })
       this.#unacknowledged.push({ topic, payload: '', qos, isRetained, left, bytes, encoded })
     }
+  }
+
+  /** `false`: it has to wait. */
+  #sendAtOnce(message: Fresh): boolean {
+    const { stream, pressure, fanOut } = this.#parts
+    const { length } = message.qos === 0 ? this.#unacknowledged : this.#acknowledged
+    if (length > 0 || !this.#isOpen || pressure.isFull || !stream.writable) return false
+    if (message.qos === 0) {
+      pressure.write(fanOut.encode(message))
+      return true
+    }
+    const packetIdentifier = this.#window.room > 0 ? this.#window.take() : undefined
+    if (packetIdentifier === undefined) return false
+    this.#send(message, packetIdentifier)
+    return true
   }
 
   #flow(): void {
@@ -210,7 +199,10 @@ export class Outlet {
       this.#parts.pressure.write(encodePubrel(packetIdentifier))
     } else if (this.#parts.mayReceive(packet.topic)) {
       this.#window.sent(packetIdentifier, awaitedFor(packet.qos))
-      this.#parts.pressure.write(encodePublish({ ...packet, isRetained: false }))
+      const { topic, payload, qos, isRepeated } = packet
+      this.#parts.pressure.write(
+        encodePublish({ topic, payload, qos, isRepeated, isRetained: false, packetIdentifier }),
+      )
     } else {
       this.#window.free(packetIdentifier)
       this.#backlog?.discard(packetIdentifier).catch(() => undefined) // it is looked at again on the next connection
@@ -223,12 +215,20 @@ export class Outlet {
     const packetIdentifier = this.#window.take()
     const message = packetIdentifier === undefined ? undefined : this.#acknowledged.shift()
     if (packetIdentifier === undefined || message === undefined) return false
-    if (this.#parts.mayReceive(message.topic)) {
-      this.#window.sent(packetIdentifier, awaitedFor(message.qos))
-      this.#parts.pressure.write(encodePublish({ ...message, isRepeated: false, packetIdentifier }))
-    } else this.#window.free(packetIdentifier)
+    if (this.#parts.mayReceive(message.topic)) this.#send(message, packetIdentifier)
+    else this.#window.free(packetIdentifier)
     this.#leave(message)
     return true
+  }
+
+  #send(
+    { topic, payload, qos, isRetained }: Omit<Waiting, 'bytes' | 'left'>,
+    packetIdentifier: number,
+  ): void {
+    this.#window.sent(packetIdentifier, awaitedFor(qos))
+    this.#parts.pressure.write(
+      encodePublish({ topic, payload, qos, isRepeated: false, isRetained, packetIdentifier }),
+    )
   }
 
   #sendUnacknowledged(): boolean {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { intersectFilters } from '../mqtt/topic.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { PublishingAedes } from './aedes-broker.js'
+import type { EmittedMessage } from './emitter.js'
 
 /** Topics below `$SYS` on which this instance says something of itself. */
 export interface OwnTopics {
@@ -21,10 +22,10 @@ export function createOwnTopics(aedes: PublishingAedes, { persistence, shared }:
   const values = new Map<string, Buffer>()
   let payloadBytes = 0
   let counter = 0
-  const emitHere = shared?.emitHere ?? ((message: object) => aedes.mq.emit(message, () => undefined))
+  const emitHere = shared?.emitHere ?? ((message: EmittedMessage) => aedes.mq.emit(message, () => undefined))
 
-  const toPacket = (topic: string, payload: Buffer): object => {
-    const fields = { cmd: 'publish', qos: 0, retain: true, dup: false }
+  const toPacket = (topic: string, payload: Buffer): EmittedMessage => {
+    const fields = { cmd: 'publish', qos: 0, retain: true, dup: false } as const
     // A number of its own: the others count for messages that come in the order of theirs.
     return { ...fields, topic, payload, brokerId: `${aedes.id}/own`, brokerCounter: counter }
   }

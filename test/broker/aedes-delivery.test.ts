@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
 import { describe, expect, it } from 'vitest'
+import { deliverInstead } from '#src/broker/aedes-delivery.js'
+import { deliveryOf } from '#src/broker/delivery-question.js'
 
 const source = (path: string): Promise<string> =>
   readFile(new URL(`../../node_modules/aedes/lib/${path}`, import.meta.url), 'utf8')
@@ -17,6 +19,33 @@ describe('Aedes', () => {
         writable: true,
       })
     }
+    client.close()
+    await new Promise<void>((resolve) => broker.close(() => resolve()))
+  })
+
+  it('makes of each subscription a listener that tells whom it delivers to', async () => {
+    const broker = await Aedes.createBroker()
+    const client = broker.handle(new Duplex({ read: () => undefined }))
+    client.id = 'subscriber'
+    const delivered: (readonly [string, boolean])[] = []
+    deliverInstead(client, ({ topic }, isQos0) => void delivered.push([topic, isQos0]))
+    const listeners: Parameters<typeof broker.subscribe>[1][] = []
+    broker.subscribe = (_filter, listener) => void listeners.push(listener)
+    const subscriptions = [
+      { topic: 'a', qos: 0 as const },
+      { topic: '+', qos: 1 as const },
+    ]
+    Reflect.apply(client.subscribe, client, [{ subscriptions }, () => undefined])
+    expect(listeners).toHaveLength(2)
+    const message = { cmd: 'publish', payload: '', qos: 0, retain: false, dup: false } as const
+    for (const [index, listener] of listeners.entries()) {
+      deliveryOf(listener)?.({ ...message, topic: `${index}`, brokerId: 'broker', brokerCounter: 1 })
+    }
+    expect(delivered).toEqual([
+      ['0', true],
+      ['1', false],
+    ])
+    expect(deliveryOf((_message, done) => done())).toBeUndefined()
     client.close()
     await new Promise<void>((resolve) => broker.close(() => resolve()))
   })

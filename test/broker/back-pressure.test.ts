@@ -24,6 +24,7 @@ function watch(stream: Socket) {
   const stalled = vi.fn()
   const pressure = createBackPressure(stream, {
     ...{ stalledAfterMs: 20_000, stalled },
+    join: Buffer.concat,
     hold: () => undefined,
     drained: () => undefined,
   })
@@ -58,4 +59,38 @@ test('a client that reads nothing is told of when it has taken nothing for so lo
   expect(stalled).not.toHaveBeenCalled()
   vi.advanceTimersByTime(1)
   expect(stalled).toHaveBeenCalledOnce()
+})
+
+test('what is written in one turn is one write, its acknowledgements first, also when the connection is to end', async () => {
+  const [stream, client] = await connectPair()
+  const writes = vi.spyOn(stream, 'write')
+  const { pressure } = watch(stream)
+  const received: Buffer[] = []
+  client.on('data', (chunk: Buffer) => received.push(chunk))
+  pressure.write(Buffer.from('one '))
+  pressure.acknowledge(1)
+  pressure.write(Buffer.from('two '))
+  stream.end(Buffer.from('the last'))
+  await once(client, 'end')
+  expect(Buffer.concat(received).toString('latin1')).toBe('\x40\x02\x00\x01one two the last')
+  expect(writes).toHaveBeenCalledOnce()
+})
+
+test('what is written comes before an answer that is written behind it', async () => {
+  const [stream, client] = await connectPair()
+  const { pressure } = watch(stream)
+  pressure.write(Buffer.from('a message, '))
+  stream.write(Buffer.from('an answer'))
+  const [received] = await once(client, 'data')
+  expect(String(received)).toMatch(/^a message, /)
+})
+
+test('so much is gathered in one turn, and no more', async () => {
+  const [stream] = await connectPair()
+  const writes = vi.spyOn(stream, 'write')
+  const { pressure } = watch(stream)
+  for (let at = 0; at < 15; at += 1) pressure.write(Buffer.alloc(1024))
+  expect(writes).not.toHaveBeenCalled()
+  pressure.write(Buffer.alloc(1024))
+  expect(writes).toHaveBeenCalledExactlyOnceWith(Buffer.alloc(16_384))
 })

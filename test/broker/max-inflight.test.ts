@@ -1,7 +1,7 @@
 import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import type { DeliveryLimits } from '#src/broker/outlet.js'
+import type { DeliveryLimits } from '#src/broker/outlet-parts.js'
 import { createTally } from '#src/metrics/tally.js'
 import { startDeliveringBroker, type TestBroker, testDelivery } from '../support/broker.js'
 import { connectRaw, type RawClient } from '../support/raw-client.js'

@@ -26,6 +26,9 @@ interface ReceivedPacket {
   readonly messageId: number
 }
 
+/** What Aedes expects of each QoS 2 message that is new; a stack trace for each cost more than all else. */
+const NO_SUCH_PACKET = new Error('no such packet')
+
 /**
  * Aedes's persistence in memory, with every change on disk before its promise resolves, but for
  * `LateWrites`. It begins with what the process before has left.
@@ -166,8 +169,13 @@ export class DiskPersistence extends SessionQueues {
   }
 
   override async incomingGetPacket({ id }: SessionClient, packet: ReceivedPacket): Promise<ReceivedPacket> {
-    if (!this.#received.has(id, packet.messageId)) throw new Error('no such packet')
+    if (!this.#received.has(id, packet.messageId)) throw NO_SUCH_PACKET
     return packet
+  }
+
+  /** The same without an error. */
+  isReceived(clientId: string, packetIdentifier: number): boolean {
+    return this.#received.has(clientId, packetIdentifier)
   }
 
   /**

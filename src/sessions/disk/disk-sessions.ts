@@ -116,11 +116,7 @@ export async function openDiskSessions({
       })
     },
     isReady: journal.isWell,
-    isReceived: (clientId, messageId) =>
-      persistence.incomingGetPacket({ id: clientId }, { messageId }).then(
-        () => true,
-        () => false,
-      ),
+    isReceived: async (clientId, messageId) => persistence.isReceived(clientId, messageId),
     unsubscribe: (clientId, filters) => persistence.revokeSubscriptions(clientId, filters),
     async close() {
       clearInterval(timer)
