@@ -59,7 +59,7 @@ export async function openDiskSessions({
   }
   const journal = createSessionJournal(state, log)
   const late = createLateWrites(journal)
-  const directory = createSessionDirectory(journal, late, nextId)
+  const directory = createSessionDirectory(late, nextId)
   const wills = createSavedWills(journal, saved.wills, nextId)
   const rights = new WeakMap<SessionClient, (topic: string) => boolean>()
   const retained = createRetainedLimit({

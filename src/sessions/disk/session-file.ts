@@ -32,8 +32,10 @@ const make =
 /** The statements on those tables; each takes the values for its columns in their order. */
 export const statements = {
   addSession: make('INSERT OR IGNORE INTO session (id, client_id, away_since) VALUES (?, ?, ?)'),
-  /** When the client went away, in ms since 1970, or `null`; the session. */
-  setAway: make('UPDATE session SET away_since = ? WHERE id = ?'),
+  /** A JSON list of [session, when its client went away in ms since 1970 or `null`]. */
+  setAway: make(
+    "UPDATE session SET away_since = value ->> '$[1]' FROM json_each(?) WHERE session.id = value ->> '$[0]'",
+  ),
   subscribe: make('INSERT OR REPLACE INTO subscription (session, filter, qos) VALUES (?, ?, ?)'),
   unsubscribe: make('DELETE FROM subscription WHERE session = ? AND filter = ?'),
   addMessage: make('INSERT OR IGNORE INTO message (id, topic, payload) VALUES (?, ?, ?)'),
