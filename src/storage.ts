@@ -24,7 +24,11 @@ export async function openDatabase({
   threads,
 }: Context): Promise<Store> {
   const open = (): Promise<Store> =>
-    openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE }, threads.store)
+    openStore(
+      database,
+      { zoneOffsetMinutes: settings.DB_TIME_ZONE },
+      { log, isOneOfSeveral: settings.REDIS_URL !== undefined, thread: threads.store },
+    )
   const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
   life.started('store', store.close)
   readiness.set('store', async () => {

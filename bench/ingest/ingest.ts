@@ -14,7 +14,7 @@ const READINGS = 3
 
 /** The servers take turns, so that what else the machine does falls to all. */
 const TURNS = 3
-const TURN_MS = 2000
+const TURN_MS = 4000
 
 /** Code that has run often is compiled by then, and devices are known. */
 const WARM_UP_MS = 2000

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Context } from '../scenario.js'
 
@@ -18,6 +20,12 @@ export interface OwnServer extends Server {
 /** Found by its name, as this file is compiled to a folder of its own. */
 const MAIN = createRequire(import.meta.url).resolve('#src/main.js')
 
+/** Those with which `npm start` starts Node. */
+const FLAGS = readFileSync(join(dirname(MAIN), '..', 'package.json'), 'utf8')
+  .match(/"start": "node(( --[^ ]+)*) dist\/main.js"/)?.[1]
+  ?.trim()
+  .split(' ')
+
 /**
  * Starts a server of its own process in the run's folder, on a free port of 127.0.0.1 and on SQLite, and
  * resolves when it serves. `environment` goes before the defaults.
@@ -27,7 +35,7 @@ export async function startServer(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<OwnServer> {
   const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
-  const child = processes.start(process.execPath, [...profile, MAIN], {
+  const child = processes.start(process.execPath, [...(FLAGS ?? []), ...profile, MAIN], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {

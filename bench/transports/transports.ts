@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { measurePublish, type PublishLoad } from '../publish/measure.js'
 import type { Context, Figure, Scenario } from '../scenario.js'
 import { startBareAedes } from '../support/bare-aedes.js'
@@ -12,10 +13,16 @@ const cases: readonly Case[] = [
   { name: 'one a read', qos: 1, connections: 200, together: 1, messages: 50_000 },
 ]
 
+const ways = [
+  { name: 'TCP', scheme: 'mqtt' },
+  { name: 'WebSocket', scheme: 'ws' },
+  { name: 'TLS', scheme: 'mqtts' },
+] as const
+
 /** What a message without a subscriber costs at QoS 1, by the way on which it comes. */
 export const transports: Scenario = {
   name: 'transports',
-  about: 'CPU a message over TCP, WebSocket and TLS, beside bare Aedes over TCP',
+  about: 'CPU a message over TCP, WebSocket and TLS, beside bare Aedes over the same',
   async run(context) {
     const figures: Figure[] = []
     for (const one of cases) {
@@ -28,21 +35,22 @@ export const transports: Scenario = {
 }
 
 async function runCase(context: Context, one: Case): Promise<readonly Figure[]> {
-  const bare = await startBareAedes(context)
-  const { port, pid, portOf } = await startServer(context, { WS_PORT: '0', MQTTS_PORT: '0' })
-  const ways = [
-    { name: 'TCP', port, transport: 'mqtt' },
-    { name: 'WebSocket', port: portOf('ws'), transport: 'ws' },
-    { name: 'TLS', port: portOf('mqtts'), transport: 'mqtts' },
-  ] as const
-  const [ofBare = Number.NaN, ...own] = await measurePublish(context, [
-    { ...bare, load: one },
-    ...ways.map((way) => ({ port: way.port, pid, load: { ...one, transport: way.transport } })),
-  ])
+  const own = await startServer(context, { WS_PORT: '0', MQTTS_PORT: '0' })
+  const bare = await startBareAedes(context, {}, join(context.folder, 'certs'))
+  const measured = await measurePublish(
+    context,
+    ways.flatMap(({ scheme }) => {
+      const load = { ...one, transport: scheme }
+      return [
+        { port: scheme === 'mqtt' ? own.port : own.portOf(scheme), pid: own.pid, load },
+        { port: bare.portOf(scheme), pid: bare.pid, load },
+      ]
+    }),
+  )
   return ways.map(({ name }, index) => ({
     what: `${name}, ${one.name}, CPU a message`,
     unit: 'µs',
-    value: own[index] ?? Number.NaN,
-    reference: { what: 'bare Aedes over TCP', value: ofBare },
+    value: measured[2 * index] ?? Number.NaN,
+    reference: { what: 'bare Aedes', value: measured[2 * index + 1] ?? Number.NaN },
   }))
 }

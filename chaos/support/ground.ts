@@ -31,6 +31,9 @@ const WRITE_EVERY_MS = 1000
 /** Nobody has a password: after a restart the time goes to what is to be broken, and not to hashes. */
 const OPEN = { ALLOW_ANONYMOUS: 'true' } as const
 
+/** Node's flags in `npm start`, the image and the unit of systemd. */
+const FLAGS = { NODE_OPTIONS: '--max-semi-space-size=64' } as const
+
 /** `DATABASE_URL` of the database of a run, at the port of its server or of something between. */
 export function databaseUrl(port: number): string {
   return `mysql://${USER.name}:${USER.password}@127.0.0.1:${port}/readings`
@@ -44,7 +47,7 @@ export function createGround(name: string): Ground {
   writeFileSync(join(folder, 'config', 'acl.conf'), 'topic readwrite #\n')
 
   const server: Ground['server'] = (environment) => {
-    const started = spawnServerProcess(folder, { ...OPEN, ...environment })
+    const started = spawnServerProcess(folder, { ...OPEN, ...FLAGS, ...environment })
     const kill = (): void => started.kill('SIGKILL')
     process.once('exit', kill)
     let written = 0

@@ -145,7 +145,8 @@ export function createBatchWriter(parts: BatchWriterParts): (batch: readonly Acc
 
   const tryStore = async (batch: readonly Accepted[]): Promise<Outcome> => {
     const startMs = performance.now()
-    return store.write(mergeBatch(batch, parts.keepsHistory)).then(() => {
+    const othersWait = (): boolean => countWaiting(tally) > batch.length
+    return store.write(mergeBatch(batch, parts.keepsHistory), othersWait).then(() => {
       tally.batchSeconds.observe((performance.now() - startMs) / 1000)
       return 'stored'
     }, asStoreError)
@@ -218,14 +219,14 @@ function longer(retryMs: number): number {
 }
 
 /** What the attempt comes to within `timeMs`; `undefined`: nothing by then. */
-async function within(attempt: Promise<Outcome>, timeMs: number): Promise<Outcome | undefined> {
-  const tooLate = new AbortController()
-  const late = delay(timeMs, undefined, { signal: tooLate.signal }).catch(() => undefined)
-  try {
-    return await Promise.race([attempt, late])
-  } finally {
-    tooLate.abort()
-  }
+function within(attempt: Promise<Outcome>, timeMs: number): Promise<Outcome | undefined> {
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, timeMs, undefined)
+    void attempt.then((outcome) => {
+      clearTimeout(late)
+      resolve(outcome)
+    })
+  })
 }
 
 /** A store rejects with nothing else; whatever it were, another attempt does no harm. */

@@ -1,4 +1,5 @@
-import type { Batch, DeviceChange, HistoryRow, Json, JsonObject, SensorChange } from '../store/batch.js'
+import type { Batch, DeviceChange, HistoryRow, SensorChange } from '../store/batch.js'
+import { mergePatch } from '../store/merge-patch.js'
 import type { DeviceMessage } from './accepted.js'
 import type { Reading } from './report.js'
 
@@ -75,22 +76,4 @@ function toHistoryRow(deviceId: number, reading: Reading): HistoryRow {
     discriminator: reading.discriminator,
     value: Number(reading.value),
   }
-}
-
-/**
- * One patch that does what `first` and then `second` do (RFC 7396): members of objects are merged, and a
- * null stays, since it is what removes a member from the row.
- */
-function mergePatch(first: JsonObject | undefined, second: JsonObject): JsonObject {
-  if (first === undefined) return second
-  const merged = new Map<string, Json>(Object.entries(first))
-  for (const [name, value] of Object.entries(second)) {
-    const before = merged.get(name)
-    merged.set(name, isObject(before) && isObject(value) ? mergePatch(before, value) : value)
-  }
-  return Object.fromEntries(merged)
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

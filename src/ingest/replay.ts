@@ -149,11 +149,13 @@ function createReplayWriter(parts: ReplayParts, signal: AbortSignal) {
 
   const attempt = (messages: readonly DeviceMessage[]): Promise<StoreError | undefined> => {
     const batch = marks.apply(mergeBatch(messages, parts.keepsHistory))
-    const ended = store.write({ ...batch, mayBeLate: true }).then(
-      () => undefined,
-      (error: unknown) =>
-        error instanceof StoreError ? error : new StoreError('STORE_UNAVAILABLE', String(error)),
-    )
+    const ended = store
+      .write({ ...batch, mayBeLate: true }, () => true)
+      .then(
+        () => undefined,
+        (error: unknown) =>
+          error instanceof StoreError ? error : new StoreError('STORE_UNAVAILABLE', String(error)),
+      )
     underWay = ended
     return ended
   }

@@ -8,6 +8,8 @@ export interface Batch {
   readonly history: readonly HistoryRow[]
   /** Whether something newer may be stored, or on its way there, whatever the times of the readings say. */
   readonly mayBeLate?: boolean
+  /** When its oldest part arrived, where that was a while ago; epoch ms. */
+  readonly asOfMs?: number
 }
 
 /** What becomes of one `device_main` row; an absent field leaves its column alone. */

@@ -1,4 +1,4 @@
-import type { DeviceReportChange, Json, SensorChange } from './batch.js'
+import type { DeviceReportChange, Json, JsonObject, SensorChange } from './batch.js'
 import { encodeJson } from './encode-json.js'
 import { StoreError } from './store-error.js'
 
@@ -25,16 +25,23 @@ export function reportPatch(
   report: DeviceReportChange,
   iso: (timeMs: number) => string,
 ): string {
+  checkDepth(deviceId, report)
   const { status, location } = report
-  for (const [name, part] of Object.entries({ status, location })) {
-    if (part !== undefined && isDeeperThan(MAX_REPORT_LEVELS, part)) {
-      throw new StoreError(
-        'STORE_REJECTED',
-        `${name} of device ${deviceId} is nested over ${MAX_REPORT_LEVELS} levels deep; send it flatter`,
-      )
-    }
-  }
   return encodeJson({ status, location, upload_timestamp: iso(report.uploadedAtMs) })
+}
+
+/** @throws StoreError STORE_REJECTED for objects nested so deeply that a database would refuse the result. */
+export function checkDepth(deviceId: number, { status, location }: DeviceReportChange): void {
+  checkPart(deviceId, 'status', status)
+  checkPart(deviceId, 'location', location)
+}
+
+function checkPart(deviceId: number, name: string, part: JsonObject | undefined): void {
+  if (part === undefined || !isDeeperThan(MAX_REPORT_LEVELS, part)) return
+  throw new StoreError(
+    'STORE_REJECTED',
+    `${name} of device ${deviceId} is nested over ${MAX_REPORT_LEVELS} levels deep; send it flatter`,
+  )
 }
 
 function isDeeperThan(levels: number, value: Json): boolean {

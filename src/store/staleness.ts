@@ -14,8 +14,12 @@ export interface StoredTime {
 const LIVE_WITHIN_MS = 1000
 
 /** The changes that something newer may be stored for; for an ordinary live batch, none. */
-export function lateChanges({ sensors, mayBeLate = false }: Batch, nowMs: number): readonly SensorChange[] {
-  return mayBeLate ? sensors : sensors.filter((change) => change.recordedAtMs < nowMs - LIVE_WITHIN_MS)
+export function lateChanges(
+  { sensors, mayBeLate = false, asOfMs }: Batch,
+  nowMs: number,
+): readonly SensorChange[] {
+  const liveMs = Math.min(asOfMs ?? nowMs, nowMs) - LIVE_WITHIN_MS
+  return mayBeLate ? sensors : sensors.filter((change) => change.recordedAtMs < liveMs)
 }
 
 /** Tells whether a newer reading than a change's is among the stored ones. */

@@ -16,8 +16,11 @@ export interface Store {
    *
    * The state tables take a reading only if none newer is there; a tie goes to the later call. A time in
    * the future, as a wrong clock leaves it behind, counts as older than now.
+   *
+   * Under load, and while `othersWait`, the state tables may follow some seconds later, also after a crash; absent:
+   * nobody waits.
    */
-  write(batch: Batch): Promise<void>
+  write(batch: Batch, othersWait?: () => boolean): Promise<void>
 
   /**
    * Sets `is_online` of some devices, a thousand or so, in one statement; each stands there once. A change

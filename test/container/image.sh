@@ -94,7 +94,7 @@ image_setting() {
 check_image() {
   mapfile -d '' -t start_command < <(image_setting '[config.Entrypoint, config.Cmd].flat()')
   mapfile -d '' -t health_command < <(image_setting 'config.Healthcheck.Test.slice(1)')
-  check 'the image starts the server, in the exec form' test "${start_command[*]}" = 'node dist/main.js start'
+  check 'the image starts the server, in the exec form' test "${start_command[*]}" = 'node --max-semi-space-size=64 dist/main.js start'
   check 'it has its user, ports and volumes' image_settings_are_right
   check '/app holds dist, node_modules, package.json and LICENSE, nothing else' app_is_complete
   check 'the image holds no development dependency' holds_no_development_dependency

@@ -34,18 +34,24 @@ const NO_SUCH_PACKET = new Error('no such packet')
  * `LateWrites`. It begins with what the process before has left.
  */
 export class DiskPersistence extends SessionQueues {
-  readonly #parts: DiskPersistenceParts
+  readonly #parts: Omit<DiskPersistenceParts, 'saved'>
+  /** Given up once it is taken over, as it takes as much memory again. */
+  #saved: SavedSessions | undefined
   readonly #adding = new WeakMap<readonly Subscription[], Promise<void>>()
   readonly #received = createReceivedIdentifiers()
 
-  constructor(parts: DiskPersistenceParts) {
+  constructor({ saved, ...parts }: DiskPersistenceParts) {
     super(parts)
     this.#parts = parts
+    this.#saved = saved
   }
 
   override async setup(broker: Parameters<SessionQueues['setup']>[0]): Promise<void> {
     await super.setup(broker)
-    const { saved, directory, retained } = this.#parts
+    const { directory, retained } = this.#parts
+    const saved = this.#saved
+    this.#saved = undefined
+    if (saved === undefined) return
     const sessions = new Map(saved.sessions.map((one) => [one.id, directory.restore(one)]))
     for (const { session, filter, qos } of saved.subscriptions) {
       const id = sessions.get(session)?.clientId
@@ -61,20 +67,21 @@ export class DiskPersistence extends SessionQueues {
       const message: OutboxMessage = { cmd: 'publish', topic, payload, qos, retain: true }
       await super.storeRetained(message)
     }
-    this.#restoreQueues(sessions)
+    this.#restoreQueues(saved, sessions)
   }
 
   /** Messages get numbers of this process; those of the process before may be given again. */
-  #restoreQueues(sessions: ReadonlyMap<number, Session>): void {
-    const { saved } = this.#parts
-    const messages = new Map(
-      saved.messages.map((one): [number, QueuedMessage] => [
-        one.id,
-        { ...one, ...this.stamp({}), references: 0 },
-      ]),
-    )
-    for (const one of saved.outgoing) {
-      const message = messages.get(one.message)
+  #restoreQueues(
+    { messages, outgoing }: Pick<SavedSessions, 'messages' | 'outgoing'>,
+    sessions: ReadonlyMap<number, Session>,
+  ): void {
+    const restored = new Map<number, QueuedMessage>()
+    for (const { id, topic, payload } of messages) {
+      const { brokerId, brokerCounter } = this.stamp({})
+      restored.set(id, { id, topic, payload, brokerId, brokerCounter, references: 0 })
+    }
+    for (const one of outgoing) {
+      const message = restored.get(one.message)
       if (message !== undefined) sessions.get(one.session)?.queue.add(message, one.qos, one)
     }
   }

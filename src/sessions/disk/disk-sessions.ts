@@ -10,11 +10,12 @@ import { createDiskBacklog } from './disk-backlog.js'
 import { DiskPersistence } from './disk-persistence.js'
 import { createGivingBack } from './give-back-room.js'
 import { createLateWrites } from './late-writes.js'
+import { loadSessions } from './load-sessions.js'
 import { createRetainedLimit } from './retained-limit.js'
 import { createSavedWills } from './saved-wills.js'
 import type { SessionClient } from './session.js'
 import { createSessionDirectory } from './session-directory.js'
-import { loadSessions, SESSION_FILE } from './session-file.js'
+import { SESSION_FILE } from './session-file.js'
 import { createSessionJournal } from './session-journal.js'
 
 /** Where sessions are, and their bounds. */
@@ -58,7 +59,7 @@ export async function openDiskSessions({
   }
   const journal = createSessionJournal(state, log)
   const late = createLateWrites(journal)
-  const directory = createSessionDirectory(journal, late, nextId)
+  const directory = createSessionDirectory(late, nextId)
   const wills = createSavedWills(journal, saved.wills, nextId)
   const rights = new WeakMap<SessionClient, (topic: string) => boolean>()
   const retained = createRetainedLimit({

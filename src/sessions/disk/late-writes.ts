@@ -4,8 +4,9 @@ import { statements } from './session-file.js'
 import type { SessionJournal } from './session-journal.js'
 
 /**
- * Writes that nobody waits for, because the worst that comes of their loss is that a message is sent once more:
- * what a client's acknowledgement ends, and the packet identifier of a QoS 1 message.
+ * Writes that nobody waits for, because the worst that comes of their loss is that a message is sent once more, or
+ * that a session's age counts from another moment: what a client's acknowledgement ends, the packet identifier of
+ * a QoS 1 message, and when clients come and go.
  */
 export interface LateWrites {
   /** A message has another packet identifier. */
@@ -14,6 +15,8 @@ export interface LateWrites {
   dequeued(session: Session, entry: Entry): void
   /** A message is in no queue any more. */
   freed(messageId: number): void
+  /** A client has come (`null`), or has gone, at a time in ms since 1970. */
+  away(session: Session, sinceMs: number | null): void
   /** Writes what is late. */
   flush(): Promise<void>
 }
@@ -29,15 +32,18 @@ export function createLateWrites(journal: SessionJournal): LateWrites {
   const identified = new Map<Entry, Session>()
   let dequeued: (readonly [session: number, message: number])[] = []
   let freed: number[] = []
+  const away = new Map<number, number | null>()
   let timer: NodeJS.Timeout | undefined
 
   const flush = async (): Promise<void> => {
     clearTimeout(timer)
     timer = undefined
     const writes: Statement[] = []
+    if (away.size > 0) writes.push(statements.setAway(JSON.stringify([...away])))
     if (identified.size > 0) writes.push(identifyAll(identified))
     if (dequeued.length > 0) writes.push(statements.dequeue(JSON.stringify(dequeued)))
     if (freed.length > 0) writes.push(statements.deleteMessages(JSON.stringify(freed)))
+    away.clear()
     identified.clear()
     dequeued = []
     freed = []
@@ -59,6 +65,10 @@ export function createLateWrites(journal: SessionJournal): LateWrites {
     },
     freed(messageId) {
       freed.push(messageId)
+      schedule()
+    },
+    away(session, sinceMs) {
+      away.set(session.id, sinceMs)
       schedule()
     },
     flush,

@@ -3,7 +3,6 @@ import type { Statement } from '../../store/state.js'
 import type { LateWrites } from './late-writes.js'
 import { createSession, type Entry, type Queued, type Session, type SessionClient } from './session.js'
 import { deleteSession, type SavedSessions, statements } from './session-file.js'
-import type { SessionJournal } from './session-journal.js'
 
 /** The sessions by their client's id, in memory and in the file. */
 export interface SessionDirectory {
@@ -31,11 +30,7 @@ export interface SessionDirectory {
 }
 
 /** A directory of no sessions yet. */
-export function createSessionDirectory(
-  journal: SessionJournal,
-  late: LateWrites,
-  nextId: () => number,
-): SessionDirectory {
+export function createSessionDirectory(late: LateWrites, nextId: () => number): SessionDirectory {
   const sessions = new Map<string, Session>()
   const queued: Queued = { messages: 0, payloadBytes: 0 }
   const attached = new Map<string, SessionClient>()
@@ -46,7 +41,7 @@ export function createSessionDirectory(
   }
 
   const save = (session: Session, sinceMs: number | null): void => {
-    if (session.isSaved) void journal.settle([statements.setAway(sinceMs, session.id)])
+    if (session.isSaved) late.away(session, sinceMs)
   }
 
   /** Of a clock that is not set the time is worth nothing: the next start counts from itself. */

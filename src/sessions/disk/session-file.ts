@@ -1,4 +1,4 @@
-import type { State, StateKind, Statement, Value } from '../../store/state.js'
+import type { StateKind, Statement, Value } from '../../store/state.js'
 
 /**
  * The tables of the sessions in the state file. Rows belong to the number of a session and not to its client's
@@ -32,8 +32,10 @@ const make =
 /** The statements on those tables; each takes the values for its columns in their order. */
 export const statements = {
   addSession: make('INSERT OR IGNORE INTO session (id, client_id, away_since) VALUES (?, ?, ?)'),
-  /** When the client went away, in ms since 1970, or `null`; the session. */
-  setAway: make('UPDATE session SET away_since = ? WHERE id = ?'),
+  /** A JSON list of [session, when its client went away in ms since 1970 or `null`]. */
+  setAway: make(
+    "UPDATE session SET away_since = value ->> '$[1]' FROM json_each(?) WHERE session.id = value ->> '$[0]'",
+  ),
   subscribe: make('INSERT OR REPLACE INTO subscription (session, filter, qos) VALUES (?, ?, ?)'),
   unsubscribe: make('DELETE FROM subscription WHERE session = ? AND filter = ?'),
   addMessage: make('INSERT OR IGNORE INTO message (id, topic, payload) VALUES (?, ?, ?)'),
@@ -74,15 +76,6 @@ export function deleteSession(id: number): readonly Statement[] {
     .map((table): Statement => ({ sql: `DELETE FROM ${table} WHERE session = ?`, args: [id] }))
     .concat({ sql: 'DELETE FROM session WHERE id = ?', args: [id] })
 }
-
-/** What is left behind where the process ended between two commits that belong together. */
-const sweep: readonly Statement[] = [
-  'DELETE FROM session WHERE id NOT IN (SELECT max(id) FROM session GROUP BY client_id)',
-  'DELETE FROM subscription WHERE session NOT IN (SELECT id FROM session)',
-  'DELETE FROM outgoing WHERE session NOT IN (SELECT id FROM session)',
-  'DELETE FROM incoming WHERE session NOT IN (SELECT id FROM session)',
-  'DELETE FROM message WHERE id NOT IN (SELECT message FROM outgoing)',
-].map((sql) => ({ sql, args: [] }))
 
 /** What the file holds. Everything is in the order in which it came. */
 export interface SavedSessions {
@@ -127,96 +120,4 @@ export interface SavedWill extends SavedPublish {
   readonly id: number
   readonly clientId: string
   readonly retain: boolean
-}
-
-/** Ends sessions whose clients have been away since `beforeMs`, tidies the tables and reads them. Names are read as bytes, since as text they would end at a U+0000. */
-export async function loadSessions(state: State, beforeMs: number): Promise<SavedSessions> {
-  await state.write([{ sql: 'DELETE FROM session WHERE away_since <= ?', args: [beforeMs] }, ...sweep])
-  const rows = (sql: string) => state.read({ sql, args: [] })
-  const [sessions, subscriptions, messages, outgoing, incoming, retained, wills] = await Promise.all([
-    rows('SELECT id, CAST(client_id AS BLOB), away_since FROM session ORDER BY id'),
-    rows('SELECT session, CAST(filter AS BLOB), qos FROM subscription'),
-    rows('SELECT id, CAST(topic AS BLOB), payload FROM message'),
-    rows('SELECT session, message, qos, packet_id, is_released FROM outgoing ORDER BY message'),
-    rows('SELECT session, packet_id FROM incoming'),
-    rows('SELECT CAST(topic AS BLOB), payload, qos, version FROM retained ORDER BY version'),
-    rows(
-      'SELECT id, CAST(client_id AS BLOB), CAST(topic AS BLOB), payload, qos, retain FROM will ORDER BY id',
-    ),
-  ])
-  const highest = [
-    ...sessions.map(([id]) => id),
-    ...outgoing.map(([, message]) => message),
-    ...retained.map(([, , , version]) => version),
-    ...wills.map(([id]) => id),
-  ].reduce<number>((most, id) => Math.max(most, toNumber(id)), 0)
-  return {
-    highestId: highest,
-    sessions: sessions.map(([id, name, away]) => ({
-      id: toNumber(id),
-      clientId: toText(name),
-      awaySinceMs: toOptional(away),
-    })),
-    subscriptions: subscriptions.map(([session, filter, qos]) => ({
-      session: toNumber(session),
-      filter: toText(filter),
-      qos: toQos(qos),
-    })),
-    messages: messages.map(([id, topic, payload]) => ({
-      id: toNumber(id),
-      topic: toText(topic),
-      payload: toBuffer(payload),
-    })),
-    outgoing: outgoing.map(([session, message, qos, packetId, isReleased]) => ({
-      session: toNumber(session),
-      message: toNumber(message),
-      qos: qos === 2 ? 2 : 1,
-      packetId: toOptional(packetId),
-      isReleased: isReleased === 1,
-    })),
-    incoming: incoming.map(([session, packetId]) => ({
-      session: toNumber(session),
-      packetId: toNumber(packetId),
-    })),
-    retained: retained.map(([topic, payload, qos, version]) => ({
-      ...toPublish(topic, payload, qos),
-      version: toNumber(version),
-    })),
-    wills: wills.map(([id, clientId, topic, payload, qos, retain]) => ({
-      id: toNumber(id),
-      clientId: toText(clientId),
-      retain: retain === 1,
-      ...toPublish(topic, payload, qos),
-    })),
-  }
-}
-
-function toPublish(
-  topic: Value | undefined,
-  payload: Value | undefined,
-  qos: Value | undefined,
-): SavedPublish {
-  return { topic: toText(topic), payload: toBuffer(payload), qos: toQos(qos) }
-}
-
-function toNumber(value: Value | undefined): number {
-  return Number(value ?? 0)
-}
-
-function toOptional(value: Value | undefined): number | undefined {
-  return value === null || value === undefined ? undefined : Number(value)
-}
-
-function toQos(value: Value | undefined): 0 | 1 | 2 {
-  return value === 2 ? 2 : value === 1 ? 1 : 0
-}
-
-function toBuffer(value: Value | undefined): Buffer {
-  return value instanceof Uint8Array
-    ? Buffer.from(value.buffer, value.byteOffset, value.length)
-    : Buffer.alloc(0)
-}
-
-function toText(value: Value | undefined): string {
-  return toBuffer(value).toString()
 }

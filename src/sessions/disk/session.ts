@@ -89,30 +89,33 @@ export interface SessionQueue {
   rewind(): void
 }
 
+/** What the file has of a message that was not sent; one for all, since there may be a million of them. */
+const NOT_SENT: Entry['saved'] = { packetId: undefined, isReleased: false }
+
 /** Passed ones are forgotten so many at a time. */
 const FORGOTTEN_TOGETHER = 1000
 
 function createSessionQueue(queued: Queued): SessionQueue {
   const entries = new Set<Entry>()
-  const byNumber = new Map<string, Entry>()
+  /** By the counter alone: there is one broker, and its name is compared when an entry is found. */
+  const byCounter = new Map<number, Entry>()
   const byPacketId = new Map<number, Entry>()
   let waiting: Entry[] = []
   let passed = 0
-  const keyOf = (brokerId: string | undefined, brokerCounter: number | undefined): string =>
-    `${brokerCounter} ${brokerId}`
 
   return {
     get length() {
       return entries.size
     },
     add(message, qos, saved) {
-      const { packetId, isReleased } = saved ?? { packetId: undefined, isReleased: false }
+      const { packetId, isReleased } = saved ?? NOT_SENT
+      const isNotSent = packetId === undefined && !isReleased
       const entry: Entry = {
         message,
         qos,
         packetId,
         isReleased,
-        saved: { packetId, isReleased },
+        saved: isNotSent ? NOT_SENT : { packetId, isReleased },
       }
       if (message.references === 0) {
         queued.messages += 1
@@ -121,10 +124,13 @@ function createSessionQueue(queued: Queued): SessionQueue {
       message.references += 1
       entries.add(entry)
       waiting.push(entry)
-      byNumber.set(keyOf(message.brokerId, message.brokerCounter), entry)
+      byCounter.set(message.brokerCounter, entry)
       if (packetId !== undefined) byPacketId.set(packetId, entry)
     },
-    find: (brokerId, brokerCounter) => byNumber.get(keyOf(brokerId, brokerCounter)),
+    find(brokerId, brokerCounter = 0) {
+      const entry = byCounter.get(brokerCounter)
+      return entry?.message.brokerId === brokerId ? entry : undefined
+    },
     identified: (packetId) => byPacketId.get(packetId),
     identify(entry, packetId) {
       if (entry.packetId !== undefined && byPacketId.get(entry.packetId) === entry) {
@@ -142,7 +148,7 @@ function createSessionQueue(queued: Queued): SessionQueue {
         queued.messages -= 1
         queued.payloadBytes -= Buffer.byteLength(message.payload)
       }
-      byNumber.delete(keyOf(message.brokerId, message.brokerCounter))
+      if (byCounter.get(message.brokerCounter) === entry) byCounter.delete(message.brokerCounter)
       if (packetId !== undefined && byPacketId.get(packetId) === entry) byPacketId.delete(packetId)
     },
     list: () => [...entries],

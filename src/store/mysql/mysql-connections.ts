@@ -56,10 +56,23 @@ const sessionSettings = (zone: string): string =>
   '/*M! , SESSION idle_transaction_timeout = 5 */'
 const ISOLATION = 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED'
 
-/** Makes a pool of at most `limit` connections; connects when first used. */
-export function mysqlConnections(address: MysqlAddress, limit: number, zone: string): MysqlConnections {
+/** What a pool is made with. */
+export interface MysqlConnectionOptions {
+  /** The most connections. */
+  readonly limit: number
+  /** That of the DATETIME columns, as `+08:00`. */
+  readonly zone: string
+  /**
+   * Whether a packet may hold several statements. Where it may not, text that got into a statement by a mistake could
+   * not become another one.
+   */
+  readonly takesSeveralStatements: boolean
+}
+
+/** Makes a pool of connections; connects when first used. */
+export function mysqlConnections(address: MysqlAddress, options: MysqlConnectionOptions): MysqlConnections {
   const where = describeDatabase(address)
-  const pool = openPool(address, limit)
+  const pool = openPool(address, options)
   const sessions = new WeakMap<object, Session>()
   const underWay = new Set<Promise<unknown>>()
   let isClosed = false
@@ -67,7 +80,7 @@ export function mysqlConnections(address: MysqlAddress, limit: number, zone: str
   async function session(connection: PoolConnection): Promise<Session> {
     const known = sessions.get(connection.connection)
     if (known !== undefined) return known
-    await connection.query(sessionSettings(zone))
+    await connection.query(sessionSettings(options.zone))
     await connection.query(ISOLATION)
     const made = { db: drizzle({ client: connection }), maxPacketBytes: await readMaxPacketBytes(connection) }
     sessions.set(connection.connection, made)
@@ -126,7 +139,7 @@ export function mysqlConnections(address: MysqlAddress, limit: number, zone: str
   }
 }
 
-function openPool(address: MysqlAddress, limit: number): Pool {
+function openPool(address: MysqlAddress, { limit, takesSeveralStatements }: MysqlConnectionOptions): Pool {
   const { host, port, user, password, database } = address
   return createPool({
     host,
@@ -135,6 +148,7 @@ function openPool(address: MysqlAddress, limit: number): Pool {
     password,
     database,
     connectionLimit: limit,
+    multipleStatements: takesSeveralStatements,
     maxIdle: limit - 1, // without it the driver looks for no idle ones
     idleTimeout: IDLE_CONNECTION_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,

@@ -10,6 +10,7 @@ interface Failure {
   readonly message: string
 }
 
+const ACCESS_DENIED: ReadonlySet<number> = new Set([1044, 1142])
 const DUPLICATE_KEY = 1062
 const LOCK_WAIT_TIMEOUT = 1205
 const DEADLOCK = 1213
@@ -65,6 +66,11 @@ export function isLockConflict(error: unknown): boolean {
 export function noneIfUnlikeColumn(error: unknown): [] {
   if (UNLIKE_COLUMN.has(failureOf(error).errno)) return []
   throw error
+}
+
+/** Whether the login lacks the right to do this, in this database or to this table. */
+export function isAccessDenied(error: unknown): boolean {
+  return ACCESS_DENIED.has(failureOf(error).errno)
 }
 
 /** Whether a unique key refused a row. */

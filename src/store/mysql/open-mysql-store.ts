@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { MysqlAddress } from '../../config/database-url.js'
 import { formatIso } from '../date-time.js'
+import { followingStore, type StateLog, type StoreServer } from '../following-store.js'
 import { pruneStep } from '../prune-walk.js'
 import type { Store } from '../store.js'
 import type { StoreOptions } from '../store-options.js'
@@ -17,41 +18,80 @@ import {
 } from './devices.js'
 import { historyOf, historyWalk, readHistory } from './history.js'
 import { type MysqlConnections, mysqlConnections } from './mysql-connections.js'
-import { prepareTables } from './prepare-tables.js'
+import { prepareStateLog, prepareTables } from './prepare-tables.js'
 import { findSilent, newestSeen, setPresence } from './presence.js'
+import { readEntries, removeEntries, writeLogged } from './state-log.js'
 import { writeBatch } from './write-batch.js'
 
 /** Four transactions side by side keep the server busy while it syncs its log; more only wait for it. */
 const LANES = 4
-/** Beside the lanes: logins, reports, pruning, health. */
+/** Beside the lanes: a replay, and state that follows. */
+const WRITING_CONNECTIONS = LANES + 2
+/** Logins, reports, pruning, health. */
 const OTHER_CONNECTIONS = 4
 
 /**
- * Connects to MySQL 8 or MariaDB 10.6 and later, once; creates the tables that are absent and checks the rest.
+ * Connects to MySQL 8 or MariaDB 10.6 and later, once; creates the tables that are absent and checks the rest. For a
+ * `server`, the state tables may follow the history while it is busy, and get first what a crash left behind.
  *
  * @throws StoreError STORE_UNAVAILABLE when the server is away or refuses the login, STORE_SCHEMA naming
  *   the columns that are missing.
  */
-export async function openMysqlStore(address: MysqlAddress, options: StoreOptions): Promise<Store> {
+export async function openMysqlStore(
+  address: MysqlAddress,
+  options: StoreOptions,
+  server?: StoreServer,
+): Promise<Store> {
   const zone = formatIso(0, options.zoneOffsetMinutes).slice(-'+00:00'.length)
-  const connections = mysqlConnections(address, LANES + OTHER_CONNECTIONS, zone)
+  const connections = {
+    writing: mysqlConnections(address, { limit: WRITING_CONNECTIONS, zone, takesSeveralStatements: true }),
+    other: mysqlConnections(address, { limit: OTHER_CONNECTIONS, zone, takesSeveralStatements: false }),
+  }
   try {
-    await connections.run((db) => prepareTables(db))
-    return mysqlStore(connections, options.zoneOffsetMinutes)
+    await connections.other.run((db) => prepareTables(db))
+    const store = mysqlStore(connections, options.zoneOffsetMinutes)
+    if (server === undefined) return store
+    if (await connections.other.run((db) => prepareStateLog(db))) {
+      return await followingStore(store, stateLog(connections, options.zoneOffsetMinutes), server)
+    }
+    server.log.info(
+      'the login may not create device_state_log; each batch writes the state of its devices (docs/storage.md)',
+    )
+    return store
   } catch (error) {
-    await connections.close()
+    await closeBoth(connections)
     throw error
   }
 }
 
-function mysqlStore({ run, close }: MysqlConnections, zoneOffsetMinutes: number): Store {
+/** The connections that batches are written on, and those for all else, which take one statement at a time. */
+interface Connections {
+  readonly writing: MysqlConnections
+  readonly other: MysqlConnections
+}
+
+async function closeBoth({ writing, other }: Connections): Promise<void> {
+  await Promise.all([writing.close(), other.close()])
+}
+
+function stateLog({ writing, other }: Connections, zoneOffsetMinutes: number): StateLog {
+  return {
+    writeLogged: (batch) =>
+      writing.run((db, maxPacketBytes) =>
+        writeLogged(db, batch, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
+      ),
+    readEntries: (ageS) => other.run((db) => readEntries(db, ageS)),
+    removeEntries: (ids) => other.run((db) => removeEntries(db, ids)),
+  }
+}
+
+function mysqlStore(connections: Connections, zoneOffsetMinutes: number): Store {
+  const { run } = connections.other
   return {
     lanes: LANES,
     write: (batch) =>
-      run((db, maxPacketBytes) =>
-        db.transaction((tx) =>
-          writeBatch(tx, batch, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
-        ),
+      connections.writing.run((db, maxPacketBytes) =>
+        writeBatch(db, batch, { zoneOffsetMinutes, maxPacketBytes, nowMs: Date.now() }),
       ),
     setPresence: (changes) =>
       run((db, maxPacketBytes) =>
@@ -79,6 +119,6 @@ function mysqlStore({ run, close }: MysqlConnections, zoneOffsetMinutes: number)
     async ping() {
       await run((db) => db.execute(sql`SELECT 1`))
     },
-    close,
+    close: () => closeBoth(connections),
   }
 }

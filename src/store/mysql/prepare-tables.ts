@@ -1,9 +1,10 @@
 import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm'
-import { int, mysqlSchema, varchar } from 'drizzle-orm/mysql-core'
+import { int, type MySqlTable, mysqlSchema, varchar } from 'drizzle-orm/mysql-core'
 import { StoreError } from '../store-error.js'
 import type { MysqlDatabase } from './mysql-connections.js'
+import { isAccessDenied } from './mysql-error.js'
 import { tableStatements } from './table-statements.js'
-import { deviceMain, deviceSensorHistory, deviceSensors } from './tables.js'
+import { deviceMain, deviceSensorHistory, deviceSensors, deviceStateLog } from './tables.js'
 
 const informationSchema = mysqlSchema('information_schema')
 const columns = informationSchema.table('columns', {
@@ -23,9 +24,9 @@ const needed = {
   device_main: columnNames(deviceMain),
   device_sensors: columnNames(deviceSensors),
   device_sensor_history: columnNames(deviceSensorHistory),
+  device_state_log: columnNames(deviceStateLog),
 }
-const tableNames = ['device_main', 'device_sensors', 'device_sensor_history'] as const
-type TableName = (typeof tableNames)[number]
+type TableName = keyof typeof needed
 
 /**
  * Creates the tables that are absent and checks the others, which it leaves as they are. Where all exist no
@@ -34,19 +35,41 @@ type TableName = (typeof tableNames)[number]
  * @throws StoreError STORE_SCHEMA naming every column that is missing.
  */
 export async function prepareTables(db: MysqlDatabase): Promise<void> {
-  const present = await presentColumns(db)
-  for (const name of tableNames) {
+  const names = ['device_main', 'device_sensors', 'device_sensor_history'] as const
+  const present = await presentColumns(db, names)
+  for (const name of names) {
     if (!present.has(name)) await db.execute(sql.raw(tableStatements[name]))
   }
-  const gaps = tableNames.flatMap((name) => {
-    const found = present.get(name)
-    const missing = found === undefined ? [] : needed[name].filter((column) => !found.has(column))
+  checkColumns(present)
+  await checkUpsertKey(db)
+}
+
+/**
+ * The same for the log of state, which databases of earlier versions lack.
+ *
+ * @returns whether it is there; `false`: the login may not create it.
+ */
+export async function prepareStateLog(db: MysqlDatabase): Promise<boolean> {
+  const present = await presentColumns(db, ['device_state_log'])
+  checkColumns(present)
+  if (present.size > 0) return true
+  try {
+    await db.execute(sql.raw(tableStatements.device_state_log))
+    return true
+  } catch (error) {
+    if (isAccessDenied(error)) return false
+    throw error
+  }
+}
+
+function checkColumns(present: ReadonlyMap<TableName, ReadonlySet<string>>): void {
+  const gaps = [...present].flatMap(([name, found]) => {
+    const missing = needed[name].filter((column) => !found.has(column))
     return missing.length === 0 ? [] : [`${name} lacks ${missing.join(', ')}`]
   })
   if (gaps.length > 0) {
     throw new StoreError('STORE_SCHEMA', `${gaps.join('; ')}; add these columns as the platform has them`)
   }
-  await checkUpsertKey(db)
 }
 
 /** Without this key each reading would add a row to `device_sensors` for ever. */
@@ -64,20 +87,23 @@ async function checkUpsertKey(db: MysqlDatabase): Promise<void> {
   )
 }
 
-async function presentColumns(db: MysqlDatabase): Promise<Map<TableName, Set<string>>> {
+async function presentColumns(
+  db: MysqlDatabase,
+  names: readonly TableName[],
+): Promise<ReadonlyMap<TableName, ReadonlySet<string>>> {
   const { tableSchema, tableName, columnName } = columns
   const rows = await db
     .select({ tableName, columnName })
     .from(columns)
-    .where(and(eq(tableSchema, sql`DATABASE()`), inArray(tableName, [...tableNames])))
+    .where(and(eq(tableSchema, sql`DATABASE()`), inArray(tableName, [...names])))
   const present = new Map<TableName, Set<string>>()
-  for (const name of tableNames) {
+  for (const name of names) {
     const own = rows.filter((row) => row.tableName.toLowerCase() === name)
     if (own.length > 0) present.set(name, new Set(own.map((row) => row.columnName.toLowerCase())))
   }
   return present
 }
 
-function columnNames(table: typeof deviceMain | typeof deviceSensors | typeof deviceSensorHistory): string[] {
+function columnNames(table: MySqlTable): string[] {
   return Object.values(getTableColumns(table)).map((column) => column.name)
 }

@@ -1,10 +1,9 @@
 import { escape as quote } from 'mysql2'
 import { encodeJson } from '../encode-json.js'
-import type { EncodedRow } from '../row-encoding.js'
 import { StoreError } from '../store-error.js'
 
 /** Room for what surrounds the rows in a statement: the longest has under 3,000 characters. */
-const STATEMENT_BYTES = 4096
+export const STATEMENT_BYTES = 4096
 
 /** What every device's messages fit in; a server that takes less has a wrong setting, and no message is to blame. */
 const LEAST_PACKET_BYTES = 16_384
@@ -18,7 +17,7 @@ const LEAST_PACKET_BYTES = 16_384
  * @throws StoreError STORE_REJECTED for a single row that is over the whole of it; STORE_UNAVAILABLE where the
  *   server takes less than 16 KiB at all.
  */
-export function* splitRows(rows: readonly EncodedRow[], maxPacketBytes: number): Generator<string> {
+export function* splitRows(rows: readonly unknown[], maxPacketBytes: number): Generator<string> {
   if (rows.length === 0) return
   const text = encodeJson(rows)
   // In a quoted literal no byte becomes more than two.

@@ -74,4 +74,11 @@ export const tableStatements = {
   value DOUBLE NOT NULL,
   PRIMARY KEY (device_id, sensor_name, recorded_at, discriminator)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci`,
+
+  // Empty but for the last seconds of a server that is busy: what the first two tables do not have yet.
+  device_state_log: `CREATE TABLE IF NOT EXISTS device_state_log (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  written_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  changes MEDIUMTEXT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci`,
 } as const

@@ -1,4 +1,15 @@
-import { bigint, boolean, datetime, double, int, mysqlTable, text, varchar } from 'drizzle-orm/mysql-core'
+import {
+  bigint,
+  boolean,
+  datetime,
+  double,
+  int,
+  mediumtext,
+  mysqlTable,
+  text,
+  timestamp,
+  varchar,
+} from 'drizzle-orm/mysql-core'
 
 // The columns that Damselfly reads or writes, as the platform has them; `table-statements.ts` creates the
 // rest of the platform's columns with them.
@@ -6,7 +17,6 @@ import { bigint, boolean, datetime, double, int, mysqlTable, text, varchar } fro
 const localTime = (name: string) => datetime(name, { mode: 'string' })
 
 /** One row a device; the platform's. */
-/** The devices. */
 export const deviceMain = mysqlTable('device_main', {
   id: int('id').primaryKey().autoincrement(),
   uuid: varchar('uuid', { length: 36 }).notNull(),
@@ -25,7 +35,6 @@ export const deviceMain = mysqlTable('device_main', {
 })
 
 /** The newest reading of each sensor; the platform's. */
-/** The newest reading of each sensor. */
 export const deviceSensors = mysqlTable('device_sensors', {
   id: bigint('id', { mode: 'number' }).primaryKey().autoincrement(),
   deviceUuid: varchar('device_uuid', { length: 36 }).notNull(),
@@ -37,11 +46,18 @@ export const deviceSensors = mysqlTable('device_sensors', {
 })
 
 /** Every reading; Damselfly's own. */
-/** Every reading. */
 export const deviceSensorHistory = mysqlTable('device_sensor_history', {
   deviceId: int('device_id').notNull(),
   sensorName: varchar('sensor_name', { length: 50 }).notNull(),
   recordedAt: datetime('recorded_at', { mode: 'string', fsp: 3 }).notNull(),
   discriminator: int('discriminator', { unsigned: true }).notNull(),
   value: double('value').notNull(),
+})
+
+/** What the first two tables do not have yet; Damselfly's own. */
+export const deviceStateLog = mysqlTable('device_state_log', {
+  id: bigint('id', { mode: 'number' }).primaryKey().autoincrement(),
+  writtenAt: timestamp('written_at', { mode: 'string' }).notNull(),
+  /** JSON of `StatePart`s. */
+  changes: mediumtext('changes').notNull(),
 })

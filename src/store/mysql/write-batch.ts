@@ -7,6 +7,7 @@ import { joinDevices } from './join-devices.js'
 import type { MysqlDatabase } from './mysql-connections.js'
 import { splitRows } from './split-rows.js'
 import { deviceSensors } from './tables.js'
+import { type Statement, startTransaction, statementOf } from './transaction.js'
 
 /** What the writing depends on, beside the batch. */
 export interface WriteContext {
@@ -16,23 +17,32 @@ export interface WriteContext {
   readonly nowMs: number
 }
 
-/** Writes a batch through `tx`, a transaction: at best one statement a table. */
-export async function writeBatch(tx: MysqlDatabase, batch: Batch, context: WriteContext): Promise<void> {
+/** Writes a batch in one transaction: at best one statement a table, all in one packet. */
+export async function writeBatch(db: MysqlDatabase, batch: Batch, context: WriteContext): Promise<void> {
   const { zoneOffsetMinutes, maxPacketBytes, nowMs } = context
   const dateTime = timeColumn((timeMs) => formatDateTime(timeMs, zoneOffsetMinutes))
-  const dateTimeMs = timeColumn((timeMs) => formatDateTimeMs(timeMs, zoneOffsetMinutes))
   const now = dateTime(nowMs)
-  for (const rows of splitRows(historyRows(batch.history, dateTimeMs), maxPacketBytes)) {
-    await tx.execute(insertHistory(rows))
-  }
-  for (const rows of splitRows(sensorRows(batch.sensors, dateTime), maxPacketBytes)) {
-    await tx.execute(upsertSensors(rows, now))
-  }
+  const statements = (encoded: readonly unknown[], statement: (rows: string) => SQL): Statement[] =>
+    [...splitRows(encoded, maxPacketBytes)].map((rows) => statementOf(statement(rows), rows))
+  const transaction = startTransaction(db, maxPacketBytes)
+  await transaction.run(historyStatements(batch, context))
+  await transaction.run(statements(sensorRows(batch.sensors, dateTime), (rows) => upsertSensors(rows, now)))
   const late = lateChanges(batch, nowMs)
-  const isStale = staleAmong(await storedTimes(tx, late), dateTime)
-  for (const rows of splitRows(deviceRows(batch, dateTime, zoneOffsetMinutes, isStale), maxPacketBytes)) {
-    await tx.execute(updateDevices(rows, now))
-  }
+  if (late.length > 0) await transaction.flush()
+  const isStale = staleAmong(await storedTimes(db, late), dateTime)
+  const devices = deviceRows(batch, dateTime, zoneOffsetMinutes, isStale)
+  await transaction.run(statements(devices, (rows) => updateDevices(rows, now)))
+  await transaction.commit()
+}
+
+/** What writes the history of a batch. */
+export function historyStatements(
+  { history }: Batch,
+  { zoneOffsetMinutes, maxPacketBytes }: WriteContext,
+): Statement[] {
+  const dateTimeMs = timeColumn((timeMs) => formatDateTimeMs(timeMs, zoneOffsetMinutes))
+  const texts = splitRows(historyRows(history, dateTimeMs), maxPacketBytes)
+  return [...texts].map((rows) => statementOf(insertHistory(rows), rows))
 }
 
 // JSON_TABLE cuts an over-long text without a word, so its columns are wider than those that the texts go
@@ -76,13 +86,13 @@ function upsertSensors(rows: string, now: string): SQL {
 
 /** Stored times of the sensors of these changes' devices. */
 async function storedTimes(
-  tx: MysqlDatabase,
+  db: MysqlDatabase,
   changes: readonly SensorChange[],
 ): Promise<readonly StoredTime[]> {
   if (changes.length === 0) return []
   const uuids = [...new Set(changes.map((change) => change.deviceUuid))]
   const { deviceUuid, sensorName, timestamp } = deviceSensors
-  return tx
+  return db
     .select({ deviceUuid, sensorName, timestamp })
     .from(deviceSensors)
     .where(inArray(deviceUuid, uuids))

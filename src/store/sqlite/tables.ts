@@ -4,7 +4,6 @@ import { integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite
 // columns with them. DATETIMEs are text in the zone of the settings, which sorts as the times do.
 
 /** One row a device; the platform's. */
-/** The devices. */
 export const deviceMain = sqliteTable('device_main', {
   id: integer('id').primaryKey({ autoIncrement: true }),
   uuid: text('uuid').notNull(),
@@ -24,7 +23,6 @@ export const deviceMain = sqliteTable('device_main', {
 })
 
 /** The newest reading of each sensor; the platform's. */
-/** The newest reading of each sensor. */
 export const deviceSensors = sqliteTable('device_sensors', {
   id: integer('id').primaryKey({ autoIncrement: true }),
   deviceUuid: text('device_uuid').notNull(),
@@ -38,7 +36,6 @@ export const deviceSensors = sqliteTable('device_sensors', {
 })
 
 /** Every reading; Damselfly's own. */
-/** Every reading. */
 export const deviceSensorHistory = sqliteTable(
   'device_sensor_history',
   {

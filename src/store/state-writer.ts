@@ -1,0 +1,140 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Batch } from './batch.js'
+import { createLoadMeter } from './load-meter.js'
+import { addBatch, addState, type PendingState } from './pending-state.js'
+import type { ApplyState, Backlog } from './state-applier.js'
+
+/** What a database does for a `StateWriter`; each rejects with a `StoreError`. */
+export interface StateWriterParts {
+  /** Commits a batch, history and state. */
+  readonly writeAll: (batch: Batch) => Promise<void>
+  /** Commits its history, and its state as entries of a log; resolves to their ids. */
+  readonly writeLogged: (batch: Batch) => Promise<readonly number[]>
+  /** Puts a backlog into the state tables. */
+  readonly apply: ApplyState
+}
+
+/**
+ * Writes batches. Under load the state tables are what costs: a device's rows are written with each of its messages,
+ * though only the last one stays. So they follow then, merged over `FOLLOW_AFTER_MS`; what they still lack is in a
+ * log of the same database, from which a crash is put right.
+ */
+export interface StateWriter {
+  /**
+   * `Store.write`. Where nobody else waits, it resolves when the state tables have all that was written before; else
+   * they may follow.
+   */
+  write(batch: Batch, othersWait?: () => boolean): Promise<void>
+  /** Resolves when the state tables have all that was written before the call; rejects when they do not take it. */
+  caughtUp(): Promise<void>
+  /** The same, if anything of one of these devices is missing there. */
+  caughtUpOn(deviceIds: readonly number[]): Promise<void>
+  /** Tries once more; what is still missing is in the log. */
+  stop(): Promise<void>
+}
+
+/** Devices in batches a second from which on the state tables follow: below, they cost a quarter of a core. */
+const BUSY_DEVICES = 1000
+
+/** How far the state tables may be behind, as long as they take what comes. */
+const FOLLOW_AFTER_MS = 5000
+
+/** Beyond this, whether they refuse or cannot keep up, no batch is logged before they have caught up. */
+const FARTHEST_BEHIND_MS = 30_000
+
+/** Under load somebody comes within less. */
+const AT_REST_AFTER_MS = 5
+
+const RETRY_MS = 1000
+
+/** What the state tables lack; since when, by the clock of `performance`. */
+interface Pending extends Backlog {
+  readonly entries: number[]
+  readonly sinceMs: number
+}
+
+/** Nothing follows yet. */
+export function createStateWriter(parts: StateWriterParts): StateWriter {
+  const load = createLoadMeter(BUSY_DEVICES)
+  let pending: Pending | undefined
+  let following: { readonly states: PendingState; readonly ended: Promise<void> } | undefined
+  let hasFailed = false
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+
+  const schedule = (afterMs: number): void => {
+    // Whoever waits for the state tables is told of a failure, and this comes again.
+    if (!isStopped) timer ??= setTimeout(() => void follow().catch(() => undefined), afterMs)
+  }
+
+  /** Brings the state tables up to what is pending now; once at a time. */
+  const follow = (): Promise<void> => {
+    if (following !== undefined) return following.ended
+    clearTimeout(timer)
+    timer = undefined
+    if (pending === undefined) return Promise.resolve()
+    const backlog = pending
+    pending = undefined
+    const ended = parts.apply(backlog).then(
+      () => {
+        following = undefined
+        hasFailed = false
+        if (pending !== undefined) schedule(FOLLOW_AFTER_MS)
+      },
+      (error: unknown) => {
+        following = undefined
+        hasFailed = true
+        pending = joined(backlog, pending)
+        schedule(RETRY_MS)
+        throw error
+      },
+    )
+    following = { states: backlog.states, ended }
+    return ended
+  }
+
+  const caughtUp = async (): Promise<void> => {
+    await following?.ended
+    await follow()
+  }
+
+  /** Catches up if nobody has come a moment later either; what fails is in the log. */
+  const whenAtRest = async (othersWait: () => boolean): Promise<void> => {
+    await delay(AT_REST_AFTER_MS)
+    if (!othersWait()) await caughtUp().catch(() => undefined)
+  }
+
+  const mustCatchUp = (): boolean =>
+    hasFailed || (pending !== undefined && performance.now() - pending.sinceMs > FARTHEST_BEHIND_MS)
+
+  return {
+    async write(batch, othersWait = () => false) {
+      const isBusy = load.note(batch.devices.length)
+      if (!isBusy && pending === undefined && following === undefined) return parts.writeAll(batch)
+      if (mustCatchUp()) await caughtUp()
+      const entries = await parts.writeLogged(batch)
+      pending ??= { states: new Map(), entries: [], sinceMs: performance.now(), asOfMs: Date.now() }
+      addBatch(pending.states, batch, Date.now())
+      pending.entries.push(...entries)
+      schedule(FOLLOW_AFTER_MS)
+      if (!othersWait()) await whenAtRest(othersWait)
+    },
+    caughtUp,
+    async caughtUpOn(deviceIds) {
+      const isMissing = (id: number): boolean => pending?.states.has(id) || following?.states.has(id) || false
+      if (deviceIds.some(isMissing)) await caughtUp()
+    },
+    async stop() {
+      isStopped = true
+      clearTimeout(timer)
+      await caughtUp().catch(() => undefined) // it is in the log
+    },
+  }
+}
+
+/** What is pending when `older` could not be written, all of it. */
+function joined(older: Pending, newer: Pending | undefined): Pending {
+  if (newer === undefined) return older
+  addState(older.states, newer.states, Date.now())
+  return { ...older, entries: [...older.entries, ...newer.entries] }
+}
