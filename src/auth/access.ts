@@ -107,12 +107,13 @@ function remembering(access: Access): Access {
 }
 
 function remembered(decide: (topic: string) => Decision): (topic: string) => Decision {
-  const known = new Map<string, Decision>()
+  let known: Map<string, Decision> | undefined
   return (topic) => {
-    const before = known.get(topic)
+    const before = known?.get(topic)
     if (before !== undefined) return before
     const decision = decide(topic)
     if (topic.length > MAX_REMEMBERED_LENGTH) return decision
+    known ??= new Map()
     if (known.size >= MAX_REMEMBERED) known.clear()
     known.set(topic, decision)
     return decision

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { createGathering, MAX_GATHERED_BYTES } from './gathering.js'
+import { createGathering, type Gathering, MAX_GATHERED_BYTES } from './gathering.js'
 
 /** How a connection takes what is written to it. */
 export interface BackPressure {
@@ -33,64 +33,89 @@ const MAX_ANSWER_BYTES = 16_384
  * asking and never reads would fill the memory with them.
  */
 export function createBackPressure(stream: Duplex, options: BackPressureOptions): BackPressure {
-  const write = stream.write.bind(stream)
-  let isFull = false
-  let isHeld = false
-  let answerBytes = 0
-  let timer: NodeJS.Timeout | undefined
+  return new StreamPressure(stream, options)
+}
 
-  const note = (isTaken: boolean): void => {
-    if (isTaken || isFull || stream.destroyed) return // Aedes also answers those who have gone
-    isFull = true
-    timer = setTimeout(options.stalled, options.stalledAfterMs).unref()
-  }
-  const answer = (args: readonly unknown[]): boolean => {
-    const wasFull = isFull
-    const isTaken: unknown = Reflect.apply(write, stream, args)
-    note(isTaken === true)
-    const [bytes] = args
-    if (wasFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) answerBytes += bytes.length
-    if (!isHeld && answerBytes > MAX_ANSWER_BYTES) {
-      isHeld = true
-      options.hold(true)
+class StreamPressure implements BackPressure {
+  readonly #stream: Duplex
+  readonly #options: BackPressureOptions
+  readonly #write: Duplex['write']
+  readonly #gathering: Gathering
+  #isFull = false
+  #isHeld = false
+  #answerBytes = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(stream: Duplex, options: BackPressureOptions) {
+    this.#stream = stream
+    this.#options = options
+    this.#write = stream.write
+    // What comes while it is full already are answers alone: messages wait.
+    this.#gathering = createGathering(options.join, (bytes) => {
+      if (stream.writable) this.#answer([bytes])
+    })
+    stream.write = (...args: unknown[]): boolean => this.#take(args)
+    const { end } = stream
+    stream.end = (...args: unknown[]): Duplex => {
+      this.#gathering.flush()
+      Reflect.apply(end, stream, args)
+      return stream
     }
-    return isTaken === true
+    stream.on('drain', () => this.#drained())
+    stream.once('close', () => clearTimeout(this.#timer))
   }
-  // What comes while it is full already are answers alone: messages wait.
-  const { flush, ...gathering } = createGathering(options.join, (bytes) => {
-    if (stream.writable) answer([bytes])
-  })
-  stream.write = (...args: unknown[]): boolean => {
+
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
+  write(bytes: Buffer): void {
+    this.#gathering.write(bytes)
+  }
+
+  acknowledge(packetIdentifier: number): void {
+    this.#gathering.acknowledge(packetIdentifier)
+  }
+
+  #take(args: readonly unknown[]): boolean {
     const [bytes] = args
     // Aedes writes an answer in three parts.
-    if (!isFull && args.length === 1 && Buffer.isBuffer(bytes) && bytes.length < MAX_GATHERED_BYTES) {
-      gathering.write(bytes)
+    if (!this.#isFull && args.length === 1 && Buffer.isBuffer(bytes) && bytes.length < MAX_GATHERED_BYTES) {
+      this.#gathering.write(bytes)
       return true
     }
-    flush()
-    return answer(args)
+    this.#gathering.flush()
+    return this.#answer(args)
   }
-  const end = stream.end.bind(stream)
-  stream.end = (...args: unknown[]): Duplex => {
-    flush()
-    Reflect.apply(end, stream, args)
-    return stream
-  }
-  stream.on('drain', () => {
-    clearTimeout(timer)
-    isFull = false
-    answerBytes = 0
-    options.drained()
-    if (!isHeld) return
-    isHeld = false
-    options.hold(false)
-  })
-  stream.once('close', () => clearTimeout(timer))
 
-  return {
-    get isFull() {
-      return isFull
-    },
-    ...gathering,
+  #answer(args: readonly unknown[]): boolean {
+    const wasFull = this.#isFull
+    const isTaken = Reflect.apply(this.#write, this.#stream, args) === true
+    this.#note(isTaken)
+    const [bytes] = args
+    if (wasFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) {
+      this.#answerBytes += bytes.length
+    }
+    if (!this.#isHeld && this.#answerBytes > MAX_ANSWER_BYTES) {
+      this.#isHeld = true
+      this.#options.hold(true)
+    }
+    return isTaken
+  }
+
+  #note(isTaken: boolean): void {
+    if (isTaken || this.#isFull || this.#stream.destroyed) return // Aedes also answers those who have gone
+    this.#isFull = true
+    this.#timer = setTimeout(this.#options.stalled, this.#options.stalledAfterMs).unref()
+  }
+
+  #drained(): void {
+    clearTimeout(this.#timer)
+    this.#isFull = false
+    this.#answerBytes = 0
+    this.#options.drained()
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#options.hold(false)
   }
 }

@@ -8,8 +8,8 @@ export type CopyFilter = (message: Stamped) => boolean
  * come in the order of their numbers.
  */
 export function createCopyFilter(): CopyFilter {
-  const newest = new Map<string, number>()
   // Nearly all are of one broker, whose number is not looked up each time.
+  let others: Map<string, number> | undefined
   let usual: string | undefined
   let newestOfUsual = 0
   return ({ brokerId, brokerCounter = 0 }) => {
@@ -20,8 +20,9 @@ export function createCopyFilter(): CopyFilter {
       newestOfUsual = brokerCounter
       return true
     }
-    if ((newest.get(brokerId) ?? 0) >= brokerCounter) return false
-    newest.set(brokerId, brokerCounter)
+    others ??= new Map()
+    if ((others.get(brokerId) ?? 0) >= brokerCounter) return false
+    others.set(brokerId, brokerCounter)
     return true
   }
 }

@@ -26,28 +26,50 @@ export function createDeliveryWindow(
   limit: number,
   isReserved: (packetIdentifier: number) => boolean,
 ): DeliveryWindow {
-  const inFlight = new Map<number, Acknowledgement | undefined>()
-  let last = 0
-  return {
-    get room() {
-      return Math.max(0, limit - inFlight.size)
-    },
-    take() {
-      for (let tried = 0; tried < HIGHEST; tried += 1) {
-        last = (last % HIGHEST) + 1
-        if (inFlight.has(last) || isReserved(last)) continue
-        inFlight.set(last, undefined)
-        return last
-      }
-      return undefined
-    },
-    claim(packetIdentifier) {
-      if (inFlight.has(packetIdentifier)) return false
-      inFlight.set(packetIdentifier, undefined)
-      return true
-    },
-    sent: (packetIdentifier, awaits) => void inFlight.set(packetIdentifier, awaits),
-    awaited: (packetIdentifier) => inFlight.get(packetIdentifier),
-    free: (packetIdentifier) => void inFlight.delete(packetIdentifier),
+  return new Window(limit, isReserved)
+}
+
+class Window implements DeliveryWindow {
+  readonly #limit: number
+  readonly #isReserved: (packetIdentifier: number) => boolean
+  /** Absent until the first message: most clients only publish. */
+  #inFlight: Map<number, Acknowledgement | undefined> | undefined
+  #last = 0
+
+  constructor(limit: number, isReserved: (packetIdentifier: number) => boolean) {
+    this.#limit = limit
+    this.#isReserved = isReserved
+  }
+
+  get room(): number {
+    return Math.max(0, this.#limit - (this.#inFlight?.size ?? 0))
+  }
+
+  take(): number | undefined {
+    for (let tried = 0; tried < HIGHEST; tried += 1) {
+      this.#last = (this.#last % HIGHEST) + 1
+      if (!this.#isReserved(this.#last) && this.claim(this.#last)) return this.#last
+    }
+    return undefined
+  }
+
+  claim(packetIdentifier: number): boolean {
+    this.#inFlight ??= new Map()
+    if (this.#inFlight.has(packetIdentifier)) return false
+    this.#inFlight.set(packetIdentifier, undefined)
+    return true
+  }
+
+  sent(packetIdentifier: number, awaits: Acknowledgement): void {
+    this.#inFlight ??= new Map()
+    this.#inFlight.set(packetIdentifier, awaits)
+  }
+
+  awaited(packetIdentifier: number): Acknowledgement | undefined {
+    return this.#inFlight?.get(packetIdentifier)
+  }
+
+  free(packetIdentifier: number): void {
+    this.#inFlight?.delete(packetIdentifier)
   }
 }

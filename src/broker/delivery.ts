@@ -39,7 +39,7 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
     const pressure = createBackPressure(stream, {
       stalledAfterMs: limits.stalledAfterMs,
       join: fanOut.join,
-      hold: inlet.hold,
+      hold: (isHeld) => inlet.hold(isHeld),
       drained: () => outlet.drained(),
       stalled: () => {
         countReason(tally.cutOff, 'took nothing')

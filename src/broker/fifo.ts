@@ -12,27 +12,35 @@ const FORGOTTEN_TOGETHER = 1000
 
 /** An empty one. */
 export function createFifo<T>(): Fifo<T> {
-  let items: (T | undefined)[] = []
-  let taken = 0
-  return {
-    get length() {
-      return items.length - taken
-    },
-    push: (item) => void items.push(item),
-    shift() {
-      if (taken === items.length) return undefined
-      const item = items[taken]
-      items[taken] = undefined
-      taken += 1
-      if (taken === items.length || taken >= FORGOTTEN_TOGETHER) {
-        items = items.slice(taken)
-        taken = 0
-      }
-      return item
-    },
-    clear() {
-      items = []
-      taken = 0
-    },
+  return new ArrayFifo()
+}
+
+class ArrayFifo<T> implements Fifo<T> {
+  #items: (T | undefined)[] = []
+  #taken = 0
+
+  get length(): number {
+    return this.#items.length - this.#taken
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  shift(): T | undefined {
+    if (this.length === 0) return undefined
+    const item = this.#items[this.#taken]
+    this.#items[this.#taken] = undefined
+    this.#taken += 1
+    if (this.length === 0 || this.#taken >= FORGOTTEN_TOGETHER) {
+      this.#items = this.#items.slice(this.#taken)
+      this.#taken = 0
+    }
+    return item
+  }
+
+  clear(): void {
+    this.#items = []
+    this.#taken = 0
   }
 }

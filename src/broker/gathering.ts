@@ -20,48 +20,62 @@ export function createGathering(
   join: (buffers: readonly Buffer[]) => Buffer,
   send: (bytes: Buffer) => void,
 ): Gathering {
-  let acknowledged: number[] = []
-  let gathered: Buffer[] = []
-  let gatheredBytes = 0
-  let isScheduled = false
+  return new TurnOfWrites(join, send)
+}
 
-  const flush = (): void => {
-    if (acknowledged.length > 0) {
-      const pubacks = encodePubacks(acknowledged)
-      acknowledged = []
-      if (gathered.length === 0) {
-        send(pubacks)
+/** One function for all connections. */
+const endTurn = (turn: TurnOfWrites): void => turn.endTurn()
+
+class TurnOfWrites implements Gathering {
+  readonly #join: (buffers: readonly Buffer[]) => Buffer
+  readonly #send: (bytes: Buffer) => void
+  #acknowledged: number[] = []
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
+  #isScheduled = false
+
+  constructor(join: (buffers: readonly Buffer[]) => Buffer, send: (bytes: Buffer) => void) {
+    this.#join = join
+    this.#send = send
+  }
+
+  write(bytes: Buffer): void {
+    this.#schedule()
+    this.#gathered.push(bytes)
+    this.#gatheredBytes += bytes.length
+    if (this.#gatheredBytes >= MAX_GATHERED_BYTES) this.flush()
+  }
+
+  acknowledge(packetIdentifier: number): void {
+    this.#schedule()
+    this.#acknowledged.push(packetIdentifier)
+  }
+
+  flush(): void {
+    if (this.#acknowledged.length > 0) {
+      const pubacks = encodePubacks(this.#acknowledged)
+      this.#acknowledged = []
+      if (this.#gathered.length === 0) {
+        this.#send(pubacks)
         return
       }
-      gathered.unshift(pubacks)
+      this.#gathered.unshift(pubacks)
     }
-    if (gathered.length === 0) return
-    const bytes = join(gathered)
-    gathered = []
-    gatheredBytes = 0
-    send(bytes)
-  }
-  const endTurn = (): void => {
-    isScheduled = false
-    flush()
-  }
-  const schedule = (): void => {
-    if (isScheduled) return
-    isScheduled = true
-    process.nextTick(endTurn)
+    if (this.#gathered.length === 0) return
+    const bytes = this.#join(this.#gathered)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    this.#send(bytes)
   }
 
-  return {
-    write(bytes) {
-      schedule()
-      gathered.push(bytes)
-      gatheredBytes += bytes.length
-      if (gatheredBytes >= MAX_GATHERED_BYTES) flush()
-    },
-    acknowledge(packetIdentifier) {
-      schedule()
-      acknowledged.push(packetIdentifier)
-    },
-    flush,
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    process.nextTick(endTurn, this)
+  }
+
+  endTurn(): void {
+    this.#isScheduled = false
+    this.flush()
   }
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { PacketFault } from '../mqtt/packet-fault.js'
-import { createPacketIntake } from '../mqtt/packet-intake.js'
+import { createPacketIntake, type PacketIntake } from '../mqtt/packet-intake.js'
 
 /** What stands between a connection's bytes and the broker. */
 export interface Inlet {
@@ -53,130 +53,150 @@ const SILENCE: PacketFault = { clause: 'MQTT-3.1.2-24', fault: 'keep alive timeo
  * counted, and the client is not read again; and its keep alive timer would end a client that is held.
  */
 export function createInlet(stream: Duplex, options: InletOptions): Inlet {
-  const { maxPacketBytes } = options
-  const intake = createPacketIntake({ maxPacketBytes, maxConnectBytes: MAX_CONNECT_BYTES })
-  const read = stream.read.bind(stream)
-  let holds = 0
-  let announcements = 0
-  let silenceLimitMs = 0
-  let lastReadAtMs = 0
-  let readBytes = 0
-  let silence: NodeJS.Timeout | undefined
-  let isAnswered = false
-  let isRefused = false
-  /** What was read behind the CONNECT. */
-  let rest: Buffer | undefined
-  /** What is to be done instead of reading on. */
-  let end: (() => void) | undefined
+  return new StreamInlet(stream, options)
+}
 
-  const fail = (fault: PacketFault): void => {
-    end = () => undefined
-    options.onFault(fault)
+const nothingMore = (): void => undefined
+
+class StreamInlet implements Inlet {
+  readonly #stream: Duplex
+  readonly #options: InletOptions
+  readonly #intake: PacketIntake
+  readonly #read: Duplex['read']
+  #holds = 0
+  #announcements = 0
+  #silenceLimitMs = 0
+  #lastReadAtMs = 0
+  #readBytes = 0
+  #silence: NodeJS.Timeout | undefined
+  #isAnswered = false
+  #isRefused = false
+  /** What was read behind the CONNECT. */
+  #rest: Buffer | undefined
+  /** What is to be done instead of reading on. */
+  #end: (() => void) | undefined
+
+  constructor(stream: Duplex, options: InletOptions) {
+    const { maxPacketBytes } = options
+    this.#stream = stream
+    this.#options = options
+    this.#intake = createPacketIntake({ maxPacketBytes, maxConnectBytes: MAX_CONNECT_BYTES })
+    this.#read = stream.read
+    stream.read = (size?: number): Buffer | null => this.#take(size)
+    stream.once('close', () => clearTimeout(this.#silence))
+  }
+
+  get isRefused(): boolean {
+    return this.#isRefused
+  }
+
+  get silenceLimitMs(): number {
+    return this.#silenceLimitMs
+  }
+
+  get lastReadAtMs(): number {
+    return this.#lastReadAtMs
+  }
+
+  hold(isHeld: boolean): void {
+    this.#holds += isHeld ? 1 : -1
+    if (this.#holds > 0) return
+    this.#silence?.refresh()
+    // What came meanwhile was announced already; Aedes reads it at the next announcement.
+    if (!this.#stream.destroyed) this.#stream.emit('readable')
+  }
+
+  goOn(): void {
+    if (this.#isAnswered) return
+    this.#isAnswered = true
+    this.hold(false)
+  }
+
+  refuse(fault: PacketFault): void {
+    this.#isRefused = true
+    this.#end = () => this.#fail(fault)
+  }
+
+  settled(): void {
+    // Answers that were written in this turn leave before the next.
+    if (this.#end !== undefined && !this.#options.isBusy()) setImmediate(() => this.#endNow())
+  }
+
+  readAhead(): void {
+    this.#announcements += 1
+    // Not now: Aedes is in the middle of parsing what it read.
+    if (this.#announcements === 1) queueMicrotask(() => this.#announce())
+  }
+
+  takeReadBytes(): number {
+    const bytes = this.#readBytes
+    this.#readBytes = 0
+    return bytes
+  }
+
+  setSilenceLimit(limitMs: number): void {
+    this.#silenceLimitMs = limitMs
+    if (limitMs === 0 || this.#stream.destroyed) return
+    this.#silence = setTimeout(() => this.#failUnlessHeard(), limitMs)
+  }
+
+  #take(size: number | undefined): Buffer | null {
+    if (this.#holds > 0) return null
+    if (this.#end !== undefined) {
+      this.settled()
+      return null
+    }
+    const chunk = this.#next(size)
+    if (chunk === undefined) return null
+    const { packets, fault, isEnd, isConnect, rest } = this.#intake.take(chunk)
+    if (isEnd) this.#end = nothingMore
+    if (isConnect) {
+      this.#rest = rest
+      this.#holds += 1
+    }
+    if (fault !== undefined) this.#end = () => this.#fail(fault)
+    if (packets.length === 0) {
+      this.settled()
+      return null
+    }
+    this.#silence?.refresh()
+    this.#readBytes = Math.max(packets.length, chunk.length)
+    return packets
+  }
+
+  #next(size: number | undefined): Buffer | undefined {
+    const chunk: unknown = this.#rest ?? Reflect.apply(this.#read, this.#stream, [size])
+    if (!Buffer.isBuffer(chunk)) return undefined
+    if (this.#rest === undefined) this.#lastReadAtMs = Date.now()
+    this.#rest = undefined
+    return chunk
+  }
+
+  #announce(): void {
+    for (; this.#announcements > 0 && !this.#stream.destroyed; this.#announcements -= 1) {
+      this.#stream.emit('readable')
+    }
+  }
+
+  /** What came while this process stood still is read after the timers of that time. */
+  #failUnlessHeard(): void {
+    const beforeMs = this.#lastReadAtMs
+    setImmediate(() => {
+      const isHeard = this.#holds > 0 || this.#stream.readableLength > 0 || this.#lastReadAtMs !== beforeMs
+      if (isHeard) this.#silence?.refresh()
+      else if (!this.#stream.destroyed) this.#fail(SILENCE)
+    })
+  }
+
+  #fail(fault: PacketFault): void {
+    const stream = this.#stream
+    this.#end = nothingMore
+    this.#options.onFault(fault)
     if (fault.returnCode === undefined) stream.destroy()
     else stream.end(Buffer.of(0x20, 2, 0, fault.returnCode), () => stream.destroy())
   }
 
-  const endNow = (): void => {
-    if (!stream.destroyed) end?.()
-  }
-
-  const settled = (): void => {
-    // Answers that were written in this turn leave before the next.
-    if (end !== undefined && !options.isBusy()) setImmediate(endNow)
-  }
-
-  const hold = (isHeld: boolean): void => {
-    holds += isHeld ? 1 : -1
-    if (holds > 0) return
-    silence?.refresh()
-    // What came meanwhile was announced already; Aedes reads it at the next announcement.
-    if (!stream.destroyed) stream.emit('readable')
-  }
-
-  /** What came while this process stood still is read after the timers of that time. */
-  const failUnlessHeard = (): void => {
-    const beforeMs = lastReadAtMs
-    setImmediate(() => {
-      const isHeard = holds > 0 || stream.readableLength > 0 || lastReadAtMs !== beforeMs
-      if (isHeard) silence?.refresh()
-      else if (!stream.destroyed) fail(SILENCE)
-    })
-  }
-
-  const announce = (): void => {
-    for (; announcements > 0 && !stream.destroyed; announcements -= 1) stream.emit('readable')
-  }
-
-  const next = (size: number | undefined): Buffer | undefined => {
-    const chunk: unknown = rest ?? read(size)
-    if (!Buffer.isBuffer(chunk)) return undefined
-    if (rest === undefined) lastReadAtMs = Date.now()
-    rest = undefined
-    return chunk
-  }
-
-  stream.read = (size?: number): Buffer | null => {
-    if (holds > 0) return null
-    if (end !== undefined) {
-      settled()
-      return null
-    }
-    const chunk = next(size)
-    if (chunk === undefined) return null
-    const taken = intake.take(chunk)
-    const { packets, fault } = taken
-    if (taken.isEnd) end = () => undefined
-    if (taken.isConnect) {
-      rest = taken.rest
-      holds += 1
-    }
-    if (packets.length === 0) {
-      if (fault !== undefined) end = () => fail(fault)
-      settled()
-      return null
-    }
-    if (fault !== undefined) end = () => fail(fault)
-    silence?.refresh()
-    readBytes = Math.max(packets.length, chunk.length)
-    return packets
-  }
-  stream.once('close', () => clearTimeout(silence))
-
-  return {
-    hold,
-    settled,
-    refuse(fault) {
-      isRefused = true
-      end = () => fail(fault)
-    },
-    get isRefused() {
-      return isRefused
-    },
-    goOn() {
-      if (isAnswered) return
-      isAnswered = true
-      hold(false)
-    },
-    readAhead() {
-      announcements += 1
-      // Not now: Aedes is in the middle of parsing what it read.
-      if (announcements === 1) queueMicrotask(announce)
-    },
-    takeReadBytes() {
-      const bytes = readBytes
-      readBytes = 0
-      return bytes
-    },
-    get silenceLimitMs() {
-      return silenceLimitMs
-    },
-    get lastReadAtMs() {
-      return lastReadAtMs
-    },
-    setSilenceLimit(limitMs) {
-      silenceLimitMs = limitMs
-      if (limitMs === 0 || stream.destroyed) return
-      silence = setTimeout(failUnlessHeard, limitMs)
-    },
+  #endNow(): void {
+    if (!this.#stream.destroyed) this.#end?.()
   }
 }

@@ -74,7 +74,7 @@ export function createReceiving({ aedes, publishing }: ReceivingParts): Receive 
         subscribeAgain(packet)
         return true
       },
-      inlet.settled,
+      () => inlet.settled(),
     )
   }
 }

@@ -17,28 +17,37 @@ export interface Turn {
  * messages in order [MQTT-4.6.0-5], whichever of the messages was stored, dropped or denied first.
  */
 export function createTurns(): Turns {
-  const places: { proceed: (() => void) | undefined }[] = []
+  return new Line()
+}
 
-  const letGo = (): void => {
-    while (places[0]?.proceed !== undefined) {
-      const first = places.shift()
-      first?.proceed?.()
-    }
+class Line implements Turns {
+  readonly #places: Place[] = []
+
+  get length(): number {
+    return this.#places.length
   }
 
-  return {
-    take() {
-      const place: { proceed: (() => void) | undefined } = { proceed: undefined }
-      places.push(place)
-      return {
-        end(proceed) {
-          place.proceed = proceed
-          letGo()
-        },
-      }
-    },
-    get length() {
-      return places.length
-    },
+  take(): Turn {
+    const place = new Place(this)
+    this.#places.push(place)
+    return place
+  }
+
+  letGo(): void {
+    while (this.#places[0]?.proceed !== undefined) this.#places.shift()?.proceed?.()
+  }
+}
+
+class Place implements Turn {
+  readonly #line: Line
+  proceed: (() => void) | undefined
+
+  constructor(line: Line) {
+    this.#line = line
+  }
+
+  end(proceed: () => void): void {
+    this.proceed = proceed
+    this.#line.letGo()
   }
 }

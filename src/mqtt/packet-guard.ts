@@ -32,56 +32,65 @@ const MAX_LENGTH_BYTES = 4
 
 /** A guard of one connection, which begins with its CONNECT [MQTT-3.1.0-1]. */
 export function createPacketGuard(limits: PacketLimits): PacketGuard {
-  const packet = createPacketFacts()
-  let rules: readonly PacketRule[] = rulesBeforeConnect
-  let maxBytes = Math.min(limits.maxConnectBytes, limits.maxPacketBytes)
-  let lastFault: PacketFault | undefined
+  return new Guard(limits)
+}
 
-  const fail = (fault: PacketFault): PacketVerdict => {
-    lastFault = fault
+class Guard implements PacketGuard {
+  readonly packet = createPacketFacts()
+  readonly #limits: PacketLimits
+  #rules: readonly PacketRule[] = rulesBeforeConnect
+  #maxBytes: number
+  #fault: PacketFault | undefined
+
+  constructor(limits: PacketLimits) {
+    this.#limits = limits
+    this.#maxBytes = Math.min(limits.maxConnectBytes, limits.maxPacketBytes)
+  }
+
+  get fault(): PacketFault | undefined {
+    return this.#fault
+  }
+
+  check(bytes: Uint8Array, start: number): PacketVerdict {
+    const { packet } = this
+    const first = bytes[start]
+    packet.start = start
+    packet.end = start + 1
+    packet.packetIdentifier = 0
+    if (first === undefined) return 'incomplete'
+    const rule = this.#rules[first]
+    if (rule === undefined) return this.#fail(faults.reservedType)
+    if (rule.fault !== undefined) return this.#fail(rule.fault)
+    const length = readLength(bytes, packet)
+    if (length === INCOMPLETE) return 'incomplete'
+    const headerFault = this.#checkLength(rule, length)
+    if (headerFault !== undefined) return this.#fail(headerFault)
+    if (packet.end > bytes.length) return 'incomplete'
+    packet.type = first >> 4
+    packet.flags = first & 0x0f
+    const fault = rule.check?.(bytes, packet)
+    if (fault !== undefined) return this.#fail(fault)
+    if (packet.flags !== rule.flags) bytes[start] = (first & 0xf0) | rule.flags
+    if (packet.type === PacketType.connect) this.#begin()
+    return 'whole'
+  }
+
+  #fail(fault: PacketFault): PacketVerdict {
+    this.#fault = fault
     return 'faulty'
   }
 
-  const checkLength = (rule: PacketRule, length: number): PacketFault | undefined => {
+  #checkLength(rule: PacketRule, length: number): PacketFault | undefined {
     if (length === TOO_LONG) return faults.lengthTooLong
-    if (packet.end - packet.start > maxBytes) {
-      return rules === rulesBeforeConnect ? faults.connectTooLarge : faults.packetTooLarge
+    if (this.packet.end - this.packet.start > this.#maxBytes) {
+      return this.#rules === rulesBeforeConnect ? faults.connectTooLarge : faults.packetTooLarge
     }
     return rule.length === -1 || rule.length === length ? undefined : faults.wrongLength
   }
 
-  const begin = (): void => {
-    rules = rulesByLevel[packet.protocolLevel] ?? rulesBeforeConnect
-    maxBytes = limits.maxPacketBytes
-  }
-
-  return {
-    packet,
-    get fault() {
-      return lastFault
-    },
-    check(bytes, start) {
-      const first = bytes[start]
-      packet.start = start
-      packet.end = start + 1
-      packet.packetIdentifier = 0
-      if (first === undefined) return 'incomplete'
-      const rule = rules[first]
-      if (rule === undefined) return fail(faults.reservedType)
-      if (rule.fault !== undefined) return fail(rule.fault)
-      const length = readLength(bytes, packet)
-      if (length === INCOMPLETE) return 'incomplete'
-      const headerFault = checkLength(rule, length)
-      if (headerFault !== undefined) return fail(headerFault)
-      if (packet.end > bytes.length) return 'incomplete'
-      packet.type = first >> 4
-      packet.flags = first & 0x0f
-      const fault = rule.check?.(bytes, packet)
-      if (fault !== undefined) return fail(fault)
-      if (packet.flags !== rule.flags) bytes[start] = (first & 0xf0) | rule.flags
-      if (packet.type === PacketType.connect) begin()
-      return 'whole'
-    },
+  #begin(): void {
+    this.#rules = rulesByLevel[this.packet.protocolLevel] ?? rulesBeforeConnect
+    this.#maxBytes = this.#limits.maxPacketBytes
   }
 }
 

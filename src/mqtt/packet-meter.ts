@@ -19,47 +19,54 @@ type State = 'type' | 'length' | 'body'
  * which the packet does; else all of its body counts as payload.
  */
 export function createPacketMeter(count: CountPacket): PacketMeter {
-  let state: State = 'type'
-  let first = 0
-  let length = 0
-  let shift = 0
-  let isWholeHeader = false
+  return new Meter(count)
+}
 
-  const begin = (bytes: Uint8Array, bodyAt: number): void => {
-    const type = first >> 4
-    const qos = type === PacketType.publish ? (first >> 1) & 3 : 0
-    if (type !== PacketType.publish) count(type, 0, 0)
-    else if (!isWholeHeader || bodyAt + 2 > bytes.length) count(type, qos, length)
-    else count(type, qos, length - 2 - readUint16(bytes, bodyAt) - (qos > 0 ? 2 : 0))
+class Meter implements PacketMeter {
+  readonly #count: CountPacket
+  #state: State = 'type'
+  #first = 0
+  #length = 0
+  #shift = 0
+  #isWholeHeader = false
+
+  constructor(count: CountPacket) {
+    this.#count = count
   }
 
-  return {
-    take(bytes) {
-      for (let at = 0; at < bytes.length; ) {
-        if (state === 'body') {
-          const rest = Math.min(length, bytes.length - at)
-          length -= rest
-          at += rest
-          if (length === 0) state = 'type'
-          continue
-        }
-        const byte = bytes[at] ?? 0
-        at += 1
-        if (state === 'type') {
-          first = byte
-          length = 0
-          shift = 0
-          isWholeHeader = true
-          state = 'length'
-          continue
-        }
-        length |= (byte & ~CONTINUES) << shift
-        shift += 7
-        if ((byte & CONTINUES) !== 0) continue
-        begin(bytes, at)
-        state = length === 0 ? 'type' : 'body'
+  take(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#state === 'body') {
+        const rest = Math.min(this.#length, bytes.length - at)
+        this.#length -= rest
+        at += rest
+        if (this.#length === 0) this.#state = 'type'
+        continue
       }
-      isWholeHeader = false
-    },
+      const byte = bytes[at] ?? 0
+      at += 1
+      if (this.#state === 'type') {
+        this.#first = byte
+        this.#length = 0
+        this.#shift = 0
+        this.#isWholeHeader = true
+        this.#state = 'length'
+        continue
+      }
+      this.#length |= (byte & ~CONTINUES) << this.#shift
+      this.#shift += 7
+      if ((byte & CONTINUES) !== 0) continue
+      this.#begin(bytes, at)
+      this.#state = this.#length === 0 ? 'type' : 'body'
+    }
+    this.#isWholeHeader = false
+  }
+
+  #begin(bytes: Uint8Array, bodyAt: number): void {
+    const type = this.#first >> 4
+    const qos = type === PacketType.publish ? (this.#first >> 1) & 3 : 0
+    if (type !== PacketType.publish) this.#count(type, 0, 0)
+    else if (!this.#isWholeHeader || bodyAt + 2 > bytes.length) this.#count(type, qos, this.#length)
+    else this.#count(type, qos, this.#length - 2 - readUint16(bytes, bodyAt) - (qos > 0 ? 2 : 0))
   }
 }

@@ -1,7 +1,8 @@
+import { once } from 'node:events'
+import { connect as openSocket } from 'node:net'
 import { generate, type IConnectPacket, type Packet, parser } from 'mqtt-packet'
 import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
-import { connectRaw } from './raw-client.js'
 
 /** A client that counts what it gets, and keeps no more of it than the payloads of messages, if it is to. */
 export interface CountingClient {
@@ -45,6 +46,7 @@ export async function connectCounting(port: number, options: CountingOptions = {
   const link = await (transport === 'ws' ? linkWebsocket : linkTcp)(port, connect, (bytes) => {
     parse.parse(bytes)
   })
+  link.begin()
   return {
     counted: (cmd) => counts.get(cmd) ?? 0,
     payloads,
@@ -71,21 +73,44 @@ interface Link {
   write(bytes: Buffer): void
   pause(): void
   resume(): void
+  /** From now on what comes is read, and what came before. */
+  begin(): void
   readonly closed: Promise<unknown>
 }
 
 type Connect = Partial<IConnectPacket>
 
+/** What comes in one read with the CONNACK counts as well. */
 async function linkTcp(port: number, connect: Connect, read: (bytes: Buffer) => void): Promise<Link> {
-  const { socket, closed } = await connectRaw(port, connect)
-  socket.removeAllListeners('data')
-  socket.on('data', read)
+  const socket = openSocket({ port, host: '127.0.0.1', noDelay: true })
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => undefined) // seen by `closed`
+  const closed = once(socket, 'close')
+  const early: Buffer[] = []
+  let take = (bytes: Buffer): void => void early.push(bytes)
+  socket.on('data', (bytes) => take(bytes))
+  const answered = once(socket, 'data')
+  socket.write(generate({ ...plainConnect('tcp'), ...connect }))
+  const refused = closed.then((): never => {
+    throw new Error('the connection ended before CONNACK')
+  })
+  await Promise.race([answered, refused])
+  refused.catch(() => undefined) // whoever waits for more looks at `closed`
   return {
     write: (bytes) => void socket.write(bytes),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
+    begin() {
+      take = read
+      for (const bytes of early) read(bytes)
+    },
     closed,
   }
+}
+
+function plainConnect(name: string): IConnectPacket {
+  const clientId = `${name}-${Math.random().toString(36).slice(2)}`
+  return { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId, keepalive: 0 }
 }
 
 async function linkWebsocket(port: number, connect: Connect, read: (bytes: Buffer) => void): Promise<Link> {
@@ -95,16 +120,7 @@ async function linkWebsocket(port: number, connect: Connect, read: (bytes: Buffe
   socket.on('error', () => undefined) // seen by `closed`
   await new Promise((resolve) => socket.once('open', resolve))
   const answered = new Promise((resolve) => socket.once('message', resolve))
-  const clientId = `ws-${Math.random().toString(36).slice(2)}`
-  const whole = {
-    cmd: 'connect',
-    protocolId: 'MQTT',
-    protocolVersion: 4,
-    clean: true,
-    clientId,
-    keepalive: 0,
-  } as const
-  socket.send(generate({ ...whole, ...connect }))
+  socket.send(generate({ ...plainConnect('ws'), ...connect }))
   await answered // CONNACK
   socket.on('message', (data) => {
     if (Buffer.isBuffer(data)) read(data)
@@ -113,6 +129,7 @@ async function linkWebsocket(port: number, connect: Connect, read: (bytes: Buffe
     write: (bytes) => socket.send(bytes),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
+    begin: () => undefined,
     closed,
   }
 }
