@@ -110,7 +110,7 @@ it('a server that does not serve says so, and not that it is well; a database th
   const notices = startServiceNotices(manager, async () => state, log)
   onTestFinished(notices.stop)
   await received.line(/^WATCHDOG=1$/)
-  expect(received.lines).toContain('STATUS=without store')
+  await received.line(/^STATUS=without store$/)
   state = { isServing: false, status: 'deaf' }
   await received.line(/^STATUS=deaf$/)
   const until = received.lines.indexOf('STATUS=deaf')
