@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { createGathering, type Gathering, type Join, MAX_GATHERED_BYTES } from './gathering.js'
+import { createGathering, type Gathering, MAX_GATHERED_BYTES } from './gathering.js'
 
 /** How a connection takes what is written to it. */
 export interface BackPressure {
@@ -13,11 +13,8 @@ export interface BackPressure {
 
 /** What is to be done about it. */
 export interface BackPressureOptions {
-  /**
-   * `undefined`: each packet is written by itself. In one WebSocket frame, Paho for Python does not see those behind the
-   * first until more comes.
-   */
-  readonly join: Join | undefined
+  /** Makes one buffer of several. */
+  readonly join: (buffers: readonly Buffer[]) => Buffer
   /** How long the connection may take nothing. */
   readonly stalledAfterMs: number
   /** Stops reading, or goes on. */

@@ -38,7 +38,7 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
     const { stream, peer, inlet } = connection
     const pressure = createBackPressure(stream, {
       stalledAfterMs: limits.stalledAfterMs,
-      join: peer.transport === 'ws' || peer.transport === 'wss' ? undefined : fanOut.join,
+      join: fanOut.join,
       hold: (isHeld) => inlet.hold(isHeld),
       drained: () => outlet.drained(),
       stalled: () => {

@@ -9,9 +9,6 @@ export interface Gathering {
   flush(): void
 }
 
-/** Makes one buffer of several. */
-export type Join = (buffers: readonly Buffer[]) => Buffer
-
 /** So much is gathered for one write: beyond that the copy costs as much as the call. */
 export const MAX_GATHERED_BYTES = 16_384
 
@@ -19,7 +16,10 @@ export const MAX_GATHERED_BYTES = 16_384
  * Gathers it, and sends it as one buffer before the turn is over: a call of the kernel costs more than all that is
  * done with a packet. `join` makes one buffer of several.
  */
-export function createGathering(join: Join | undefined, send: (bytes: Buffer) => void): Gathering {
+export function createGathering(
+  join: (buffers: readonly Buffer[]) => Buffer,
+  send: (bytes: Buffer) => void,
+): Gathering {
   return new TurnOfWrites(join, send)
 }
 
@@ -27,14 +27,14 @@ export function createGathering(join: Join | undefined, send: (bytes: Buffer) =>
 const endTurn = (turn: TurnOfWrites): void => turn.endTurn()
 
 class TurnOfWrites implements Gathering {
-  readonly #join: Join | undefined
+  readonly #join: (buffers: readonly Buffer[]) => Buffer
   readonly #send: (bytes: Buffer) => void
   #acknowledged: number[] = []
   #gathered: Buffer[] = []
   #gatheredBytes = 0
   #isScheduled = false
 
-  constructor(join: Join | undefined, send: (bytes: Buffer) => void) {
+  constructor(join: (buffers: readonly Buffer[]) => Buffer, send: (bytes: Buffer) => void) {
     this.#join = join
     this.#send = send
   }
@@ -52,10 +52,6 @@ class TurnOfWrites implements Gathering {
   }
 
   flush(): void {
-    if (this.#join === undefined) {
-      for (const packetIdentifier of this.#acknowledged) this.#send(encodePubacks([packetIdentifier]))
-      this.#acknowledged = []
-    }
     if (this.#acknowledged.length > 0) {
       const pubacks = encodePubacks(this.#acknowledged)
       this.#acknowledged = []
@@ -66,11 +62,10 @@ class TurnOfWrites implements Gathering {
       this.#gathered.unshift(pubacks)
     }
     if (this.#gathered.length === 0) return
-    const gathered = this.#gathered
+    const bytes = this.#join(this.#gathered)
     this.#gathered = []
     this.#gatheredBytes = 0
-    if (this.#join !== undefined) this.#send(this.#join(gathered))
-    else for (const bytes of gathered) this.#send(bytes)
+    this.#send(bytes)
   }
 
   #schedule(): void {

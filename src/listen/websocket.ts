@@ -8,6 +8,7 @@ import type { ServedCertificates } from './certificates.js'
 import type { Gate } from './gate.js'
 import { type ListenAddress, type Listener, listen, socketOptions } from './listener.js'
 import { tlsOptions, tlsSide } from './tls.js'
+import { framePackets } from './websocket-frames.js'
 
 /** How the WebSocket listeners are to work. */
 export interface WebsocketOptions {
@@ -98,6 +99,7 @@ function serve(
     }
     refuseText(stream, (text) => gate.refuseWebsocket('a text frame', text, peer.address))
     limitUnread(stream)
+    framePackets(stream, request.socket)
     broker.accept(stream, peer)
   })
 }
