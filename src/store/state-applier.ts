@@ -1,6 +1,7 @@
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
 import type { Batch } from './batch.js'
+import type { Pause } from './pace.js'
 import { batchOf, type DeviceState, type PendingState } from './pending-state.js'
 import { StoreError } from './store-error.js'
 
@@ -15,11 +16,11 @@ export interface Backlog {
 
 /**
  * Puts a backlog into the state tables, and then removes its entries from the log. What is there leaves its `states`,
- * so that after a failure the rest can be tried again.
+ * so that after a failure the rest can be tried again. `pause` is made between transactions; absent: none.
  *
  * @throws StoreError STORE_UNAVAILABLE
  */
-export type ApplyState = (backlog: Backlog) => Promise<void>
+export type ApplyState = (backlog: Backlog, pause?: Pause) => Promise<void>
 
 /** What applying needs; both reject with a `StoreError`. */
 export interface StateApplierParts {
@@ -56,7 +57,7 @@ export function createStateApplier({ writeState, removeEntries, log }: StateAppl
     }
   }
 
-  return async ({ states, entries, asOfMs }) => {
+  return async ({ states, entries, asOfMs }, pause = async () => undefined) => {
     while (states.size > 0) {
       const ids = firstOf(states.keys(), DEVICES_AT_ONCE)
       await apply(
@@ -64,6 +65,7 @@ export function createStateApplier({ writeState, removeEntries, log }: StateAppl
         asOfMs,
       )
       for (const id of ids) states.delete(id)
+      if (states.size > 0) await pause(Math.ceil(states.size / DEVICES_AT_ONCE))
     }
     if (entries.length > 0) await removeEntries(entries)
   }

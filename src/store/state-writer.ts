@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Batch } from './batch.js'
 import { createLoadMeter } from './load-meter.js'
+import { createPace } from './pace.js'
 import { addBatch, addState, type PendingState } from './pending-state.js'
 import type { ApplyState, Backlog } from './state-applier.js'
 
@@ -36,8 +37,11 @@ export interface StateWriter {
 /** Devices in batches a second from which on the state tables follow: below, they cost a quarter of a core. */
 const BUSY_DEVICES = 1000
 
-/** How far the state tables may be behind, as long as they take what comes. */
-const FOLLOW_AFTER_MS = 5000
+/** What is pending for so long follows, */
+const FOLLOW_AFTER_MS = 1000
+
+/** spread over this: done at once, it would have every batch of a quarter of a second wait. */
+const FOLLOW_FOR_MS = 4000
 
 /** Beyond this, whether they refuse or cannot keep up, no batch is logged before they have caught up. */
 const FARTHEST_BEHIND_MS = 30_000
@@ -56,6 +60,7 @@ interface Pending extends Backlog {
 /** Nothing follows yet. */
 export function createStateWriter(parts: StateWriterParts): StateWriter {
   const load = createLoadMeter(BUSY_DEVICES)
+  const pace = createPace()
   let pending: Pending | undefined
   let following: { readonly states: PendingState; readonly ended: Promise<void> } | undefined
   let hasFailed = false
@@ -75,7 +80,7 @@ export function createStateWriter(parts: StateWriterParts): StateWriter {
     if (pending === undefined) return Promise.resolve()
     const backlog = pending
     pending = undefined
-    const ended = parts.apply(backlog).then(
+    const ended = parts.apply(backlog, pace.spread(FOLLOW_FOR_MS)).then(
       () => {
         following = undefined
         hasFailed = false
@@ -94,14 +99,28 @@ export function createStateWriter(parts: StateWriterParts): StateWriter {
   }
 
   const caughtUp = async (): Promise<void> => {
-    await following?.ended
-    await follow()
+    const relax = pace.hurry()
+    try {
+      await following?.ended
+      await follow()
+    } finally {
+      relax()
+    }
   }
 
-  /** Catches up if nobody has come a moment later either; what fails is in the log. */
+  /** Catches up as long as nobody else comes; what fails is in the log. */
   const whenAtRest = async (othersWait: () => boolean): Promise<void> => {
     await delay(AT_REST_AFTER_MS)
-    if (!othersWait()) await caughtUp().catch(() => undefined)
+    const relax = pace.hurry()
+    try {
+      while ((pending ?? following) !== undefined && !othersWait()) {
+        await Promise.race([follow(), delay(AT_REST_AFTER_MS)])
+      }
+    } catch {
+      // told of by whoever needs the tables
+    } finally {
+      relax()
+    }
   }
 
   const mustCatchUp = (): boolean =>

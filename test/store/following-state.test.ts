@@ -1,5 +1,6 @@
 import { pino } from 'pino'
-import { expect, inject, onTestFinished, test } from 'vitest'
+
+import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import type { Device } from '#src/store/device.js'
 import type { StoreServer } from '#src/store/following-store.js'
 import { openStore } from '#src/store/open-store.js'
@@ -49,6 +50,32 @@ async function valueIn(database: TestDatabase, device: Device): Promise<unknown>
   return row?.['value']
 }
 
+/** Locks its row of `device_main` until the function that this resolves to is called. */
+async function lockDevice({ address, query }: TestDatabase, device: Device): Promise<() => Promise<void>> {
+  if (address.kind !== 'mysql') throw new Error('no MariaDB')
+  const locked = mariadb.query(
+    address.database,
+    `BEGIN; SELECT id FROM device_main WHERE id = ${device.id} FOR UPDATE; SELECT SLEEP(60); COMMIT`,
+  )
+  locked.catch(() => undefined) // ended below
+  const find = `SELECT ID AS id FROM information_schema.PROCESSLIST
+    WHERE DB = DATABASE() AND INFO = 'SELECT SLEEP(60)'`
+  let [locker] = await query(find)
+  while (locker === undefined) [locker] = await query(find)
+  const { id } = locker
+  return async () => void (await query(`KILL ${id}`))
+}
+
+/** Whether the writing of `device_main` waits for a lock; it takes some milliseconds else. */
+async function waitsForLock(database: TestDatabase): Promise<boolean> {
+  const updates = await database.query(
+    `SELECT ID FROM information_schema.PROCESSLIST
+      WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO LIKE '%UPDATE JSON_TABLE%'
+        AND TIME_MS > 500`,
+  )
+  return updates.length > 0
+}
+
 async function entriesIn(database: TestDatabase): Promise<number> {
   const [row] = await database.query('SELECT COUNT(*) AS entries FROM device_state_log')
   return Number(row?.['entries'])
@@ -86,6 +113,22 @@ test('A batch that nobody waits behind is done when the tables have all that was
   expect(await valueIn(database, device)).toBe('1')
   expect(await valueIn(database, other)).toBe('2')
   expect(await entriesIn(database)).toBe(0)
+})
+
+test('A batch behind which others come after all does not wait for the tables', async () => {
+  const database = await emptyDatabase()
+  const { store } = await openFor(database)
+  const device = await addAnyDevice(store)
+  await keepBusy(store)
+  const unlock = await lockDevice(database, device)
+  let othersWait = false
+  const written = store.write(report(device, 'light', 1, nowMs), () => othersWait)
+  await vi.waitUntil(() => waitsForLock(database), { timeout: 30_000 })
+  othersWait = true
+  await written
+  expect(await waitsForLock(database)).toBe(true)
+  await unlock()
+  await expect.poll(() => valueIn(database, device), { timeout: 30_000 }).toBe('1')
 })
 
 test('Whoever asks the store for a device is told what was written before', async () => {
