@@ -7,6 +7,7 @@ import { isIPv6 } from 'node:net'
  * every address in it. A zone (`fe80::1%eth0`) does not count. What is no address stands for itself.
  */
 export function addressKey(address: string): string {
+  if (!address.includes(':')) return address
   const [withoutZone = ''] = address.split('%', 1)
   if (!isIPv6(withoutZone)) return address
   const groups = groupsOf(withoutZone)

@@ -92,10 +92,11 @@ export function createAttemptLimit(parts: AttemptLimitParts): AttemptLimit {
         signal.removeEventListener('abort', leave)
         resolve(place)
       }
-      signal.addEventListener('abort', leave)
       waiting.add(settle)
       forget()
       letIn()
+      if (!waiting.has(settle)) return
+      signal.addEventListener('abort', leave)
       if (waiting.size > parts.maxWaiting) leave()
     })
 

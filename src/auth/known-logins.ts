@@ -39,7 +39,7 @@ interface Guesses {
 }
 
 /**
- * Remembers at most `maxLogins`, beyond which the one longest unused goes. A login is kept as an HMAC under a
+ * Remembers at most `maxLogins`, beyond which the one longest unused goes. A login is kept as a hash under a
  * key that this process keeps to itself, the password not at all; nothing outlasts the process.
  */
 export function createKnownLogins({

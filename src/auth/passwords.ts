@@ -52,7 +52,7 @@ const MAX_UNKNOWN_WAITING = 100
 const MAX_REMEMBERED = 10_000
 
 /**
- * Checks passwords against those of `file`. A login that was right is remembered, as an HMAC under a key that
+ * Checks passwords against those of `file`. A login that was right is remembered, as a hash under a key that
  * this process keeps to itself, so that many clients of one user cost one PBKDF2 or Argon2id; those that
  * arrive while it runs wait for it. A wrong one is not remembered, and costs as much each time.
  */
