@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { connect } from './connect/connect.js'
 import { deliver } from './deliver/deliver.js'
 import { growth } from './growth/growth.js'
 import { idle } from './idle/idle.js'
@@ -17,7 +18,7 @@ import { transports } from './transports/transports.js'
 
 const scenarios: readonly Scenario[] = [
   ...[ingest, publish, deliver, transports],
-  ...[logins, idle, growth, restart, start],
+  ...[logins, connect, idle, growth, restart, start],
 ]
 
 const USAGE = `Usage: npm run bench -- [NAME] [--runs N] [--rows N] [--json FILE] [--profile FOLDER]

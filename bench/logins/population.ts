@@ -20,6 +20,8 @@ export const OBSERVER = {
 /** mosquitto_passwd 2.0.11 writes so many iterations, and a salt and a key of these lengths. */
 const MOSQUITTO = { iterations: 101, saltBytes: 12, keyBytes: 64 } as const
 
+const HASHES = 2000
+
 /** Users of `passwd` with hashes as mosquitto_passwd 2.0 writes them. */
 export const mosquittoUsers: Population = (folder, count) =>
   writeUsers(folder, count, (password) => {
@@ -27,6 +29,17 @@ export const mosquittoUsers: Population = (folder, count) =>
     const key = pbkdf2Sync(password, salt, MOSQUITTO.iterations, MOSQUITTO.keyBytes, 'sha512')
     return `$7$${MOSQUITTO.iterations}$${salt.toString('base64')}$${key.toString('base64')}`
   })
+
+/** What checking one of these passwords takes by itself. */
+export function hashCpuMicroseconds(): number {
+  const { iterations, saltBytes, keyBytes } = MOSQUITTO
+  const salt = randomBytes(saltBytes)
+  const before = process.cpuUsage()
+  for (let count = 0; count < HASHES; count += 1)
+    pbkdf2Sync('a password', salt, iterations, keyBytes, 'sha512')
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / HASHES
+}
 
 /**
  * The same with a hash as Damselfly writes it. All share password and hash, which took one computation to
