@@ -1,3 +1,5 @@
+import type { Ending } from '../ending/ending.js'
+
 /** The numbers of the lockout, each of which is a setting. */
 export interface LockoutSettings {
   /** `LOGIN_FAILURES`: after so many failures logins are slowed. */
@@ -21,8 +23,8 @@ export interface Attempt {
   end(outcome: Outcome): void
 }
 
-/** Settles when the time is over, or as soon as `signal` aborts. Does not reject. */
-export type Delay = (ms: number, signal: AbortSignal) => Promise<unknown>
+/** Settles when the time is over, or at the end. Does not reject. */
+export type Delay = (ms: number, ending: Ending) => Promise<unknown>
 
 /** What an attempt limit works with. */
 export interface AttemptLimitParts {
@@ -37,8 +39,8 @@ export interface AttemptLimitParts {
 
 /** The failures of one address or one user name, and what they leave of its logins. */
 export interface AttemptLimit {
-  /** Waits in line until the login may be checked; `undefined`: it is refused, or `signal` has aborted. */
-  enter(signal: AbortSignal): Promise<Attempt | undefined>
+  /** Waits in line until the login may be checked; `undefined`: it is refused, or has ended. */
+  enter(ending: Ending): Promise<Attempt | undefined>
   /** Whether a login is waiting or being checked. */
   isBusy(): boolean
   /** Whether a failure counts at present. */
@@ -84,19 +86,19 @@ export function createAttemptLimit(parts: AttemptLimitParts): AttemptLimit {
     }
   }
 
-  const takePlace = (signal: AbortSignal) =>
+  const takePlace = (ending: Ending) =>
     new Promise<Place | undefined>((resolve) => {
       const leave = (): void => settle(undefined)
       const settle: typeof resolve = (place) => {
         waiting.delete(settle)
-        signal.removeEventListener('abort', leave)
+        ending.offEnd(leave)
         resolve(place)
       }
       waiting.add(settle)
       forget()
       letIn()
       if (!waiting.has(settle)) return
-      signal.addEventListener('abort', leave)
+      ending.onEnd(leave)
       if (waiting.size > parts.maxWaiting) leave()
     })
 
@@ -115,13 +117,13 @@ export function createAttemptLimit(parts: AttemptLimitParts): AttemptLimit {
   }
 
   return {
-    async enter(signal) {
-      if (signal.aborted) return undefined
-      const place = await takePlace(signal)
+    async enter(ending) {
+      if (ending.hasEnded) return undefined
+      const place = await takePlace(ending)
       if (place === undefined) return undefined
       const attempt = createAttempt()
-      if (place.isSlowed) await parts.delay(settings.delayMs, signal)
-      if (!signal.aborted) return attempt
+      if (place.isSlowed) await parts.delay(settings.delayMs, ending)
+      if (!ending.hasEnded) return attempt
       attempt.end('undecided')
       return undefined
     },

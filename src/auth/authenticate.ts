@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Ending } from '../ending/ending.js'
 import type { Device } from '../store/device.js'
 import { type Access, administratorAccess, deviceAccess, ruledAccess } from './access.js'
 import { type Credential, deviceOf, type Identity } from './identity.js'
@@ -15,8 +16,8 @@ export interface LoginRequest {
   readonly address: string
   /** Where the client's certificate stands for user and password: its common name, if it has one. */
   readonly certificate?: { readonly name: string | undefined }
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal
+  /** Of the client's connection. */
+  readonly ending: Ending
 }
 
 /** Why a client is not let in, for the log; a client is told no more than that it is not. */
@@ -81,15 +82,15 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const byPassword = async (
     user: string,
     password: Buffer,
-    { address, signal }: LoginRequest,
+    { address, ending }: LoginRequest,
   ): Promise<Credential | Refusal> => {
     const isKnown = knownLogins.has(user, password, address)
-    const enter = () => lockout.enter({ user, address }, signal)
+    const enter = () => lockout.enter({ user, address }, ending)
     const attempt = isKnown ? undefined : await enter()
     if (!isKnown && attempt === undefined) return 'too many failed logins'
     let outcome: 'right' | 'wrong' | 'undecided' = 'undecided'
     try {
-      const credential = await verify(user, password, () => !signal.aborted)
+      const credential = await verify(user, password, () => !ending.hasEnded)
       outcome = credential === undefined ? 'wrong' : 'right'
       if (credential !== undefined) knownLogins.add(user, password, address)
       else knownLogins.delete(user, password, address)

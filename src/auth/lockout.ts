@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as timeout } from 'node:timers/promises'
 import { createLru } from '../cache/lru.js'
+import { createEnding, type Ending, type EndingSource } from '../ending/ending.js'
 import { addressKey } from './address-key.js'
 import {
   type Attempt,
@@ -13,12 +13,12 @@ import {
 /** Slows, then refuses, the logins of an address or a user name after too many failures. */
 export interface Lockout {
   /**
-   * Waits until a login may be checked; `undefined`: it is refused unchecked, or `signal` has aborted, which
-   * is to tell that its connection has closed. `user` is `undefined` where the address alone counts.
+   * Waits until a login may be checked; `undefined`: it is refused unchecked, or its connection has
+   * ended. `user` is `undefined` where the address alone counts.
    */
   enter(
     login: { readonly user: string | undefined; readonly address: string },
-    signal: AbortSignal,
+    ending: Ending,
   ): Promise<Attempt | undefined>
   /** Ends all waiting, and refuses every further login. */
   stop(): void
@@ -64,34 +64,34 @@ export function createLockout(
 ): Lockout {
   const addresses = createLimits(settings, options, (key) => onRefused('address', key))
   const users = createLimits(settings, options, (key) => onRefused('user', key))
-  const entering = new Set<AbortController>()
+  const entering = new Set<EndingSource>()
   let isStopped = false
 
-  const pass = async (user: string | undefined, address: string, signal: AbortSignal) => {
-    const ofAddress = await addresses.enter(addressKey(address), signal)
+  const pass = async (user: string | undefined, address: string, ending: Ending) => {
+    const ofAddress = await addresses.enter(addressKey(address), ending)
     if (ofAddress === undefined || user === undefined) return ofAddress
-    const ofUser = await users.enter(userKey(user), signal)
+    const ofUser = await users.enter(userKey(user), ending)
     if (ofUser === undefined) ofAddress.end('undecided')
     return ofUser && both(ofUser, ofAddress)
   }
 
   return {
-    async enter({ user, address }, signal) {
-      if (signal.aborted || isStopped) return undefined
-      const waits = new AbortController()
-      const abort = (): void => waits.abort()
-      signal.addEventListener('abort', abort)
+    async enter({ user, address }, ending) {
+      if (ending.hasEnded || isStopped) return undefined
+      const waits = createEnding()
+      const end = (): void => waits.end()
+      ending.onEnd(end)
       entering.add(waits)
       try {
-        return await pass(user, address, waits.signal)
+        return await pass(user, address, waits)
       } finally {
         entering.delete(waits)
-        signal.removeEventListener('abort', abort)
+        ending.offEnd(end)
       }
     },
     stop() {
       isStopped = true
-      for (const waits of entering) waits.abort()
+      for (const waits of entering) waits.end()
     },
   }
 }
@@ -118,11 +118,11 @@ function createLimits(settings: LockoutSettings, options: LockoutOptions, onRefu
   }
 
   return {
-    async enter(key: string, signal: AbortSignal): Promise<Attempt | undefined> {
+    async enter(key: string, ending: Ending): Promise<Attempt | undefined> {
       const limit = busy.get(key) ?? idle.get(key) ?? create(key)
       busy.set(key, limit)
       idle.delete(key)
-      const attempt = await limit.enter(signal)
+      const attempt = await limit.enter(ending)
       if (attempt === undefined) settle(key, limit)
       return (
         attempt && {
@@ -150,6 +150,15 @@ function userKey(user: string): string {
   return `sha256:${createHash('sha256').update(user).digest('base64')}`
 }
 
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  await timeout(ms, undefined, { signal }).catch(() => undefined) // aborted: the login leaves
+function wait(ms: number, ending: Ending): Promise<void> {
+  return new Promise((resolve) => {
+    const leave = (): void => {
+      clearTimeout(timer)
+      ending.offEnd(leave)
+      resolve()
+    }
+    const timer = setTimeout(leave, ms)
+    if (ending.hasEnded) leave()
+    else ending.onEnd(leave)
+  })
 }

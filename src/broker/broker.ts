@@ -128,7 +128,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const aedesParsing = receive(client, connection)
     connections.set(client, connection)
     open.set(stream, connection)
-    connection.signal.addEventListener('abort', () => {
+    connection.ending.onEnd(() => {
       open.delete(stream)
       connection.outlet.stop()
       connected?.detach(client)

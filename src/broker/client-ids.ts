@@ -9,11 +9,11 @@ export interface ClientIds {
    * Gives a client id to a connection, which takes over from another of the same owner [MQTT-3.1.4-2];
    * `false` when another user's connection holds it. It is held until the connection closes.
    */
-  claim(clientId: string, owner: string, connection: Pick<Connection, 'signal'>): Promise<boolean>
+  claim(clientId: string, owner: string, connection: Pick<Connection, 'ending'>): Promise<boolean>
 }
 
 interface Holder {
-  readonly connection: Pick<Connection, 'signal'>
+  readonly connection: Pick<Connection, 'ending'>
   readonly owner: string
 }
 
@@ -23,7 +23,7 @@ export function createClientIds(shared: SharedClientIds | undefined): ClientIds 
 
   const hold = (clientId: string, holder: Holder): void => {
     holders.set(clientId, holder)
-    holder.connection.signal.addEventListener('abort', () => {
+    holder.connection.ending.onEnd(() => {
       if (holders.get(clientId) !== holder) return
       holders.delete(clientId)
       shared?.release(clientId)
@@ -41,7 +41,7 @@ export function createClientIds(shared: SharedClientIds | undefined): ClientIds 
       if (shared !== undefined && !(await shared.claim(clientId, owner))) return false
       // Another may have come first while the other instances were asked.
       if (isOthers()) return false
-      if (connection.signal.aborted) {
+      if (connection.ending.hasEnded) {
         if (!holders.has(clientId)) shared?.release(clientId)
         return false
       }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Identity } from '../auth/identity.js'
+import { createEnding, type Ending } from '../ending/ending.js'
 import type { Inlet } from './inlet.js'
 import type { Outlet } from './outlet.js'
 import { createTurns, type Turns } from './turns.js'
@@ -40,8 +41,8 @@ export interface Connection {
   readonly sinceMs: number
   readonly stream: Duplex
   readonly peer: Peer
-  /** Aborted when the connection has closed. */
-  readonly signal: AbortSignal
+  /** Of the connection. */
+  readonly ending: Ending
   readonly inlet: Inlet
   readonly outlet: Outlet
   /** Publishes that access and ingest are not done with. */
@@ -57,9 +58,6 @@ export interface Connection {
   readonly pending: Pending
 }
 
-/** Given as the reason, because the default is an error whose stack costs 0.1 ms. */
-const CLOSED = 'closed'
-
 /** A connection of which nothing is known yet; `number` is its own. */
 export function createConnection(
   number: number,
@@ -68,14 +66,14 @@ export function createConnection(
   inlet: Inlet,
   openOutlet: (connection: Omit<Connection, 'outlet'>) => Outlet,
 ): Connection {
-  const closed = new AbortController()
-  stream.once('close', () => closed.abort(CLOSED))
+  const ending = createEnding()
+  stream.once('close', () => ending.end())
   const connection: Omit<Connection, 'outlet'> = {
     number,
     sinceMs: Date.now(),
     stream,
     peer,
-    signal: closed.signal,
+    ending,
     inlet,
     turns: createTurns(),
     deliveries: createTurns(),

@@ -73,7 +73,7 @@ export function createAedes(
       if (connection === undefined) return // closed before Aedes asked
       void login(connection, client.id, user, password).then((code) => {
         if (code !== LoginCode.accepted) done(refusal(code), null)
-        else if (!connection.signal.aborted) {
+        else if (!connection.ending.hasEnded) {
           connected?.attach(client, (topic) => accessOf(client).mayPublish(topic).isAllowed)
           done(null, true)
         }

@@ -4,7 +4,7 @@ import type { Connection } from './connection.js'
 import type { Inlet } from './inlet.js'
 
 /** What of a connection its messages need. */
-export interface Sender extends Pick<Connection, 'signal' | 'deliveries'> {
+export interface Sender extends Pick<Connection, 'ending' | 'deliveries'> {
   readonly inlet: Pick<Inlet, 'hold'>
 }
 
@@ -46,7 +46,7 @@ export function createForwarding(log: Logger): Forwarding {
 
   return {
     forward(sender, { publication, stored: begun, isAwaited, endsWithConnection, settled }) {
-      const { inlet, signal, deliveries } = sender
+      const { inlet, ending, deliveries } = sender
       const place = deliveries.take()
       let isHeld = false
       open += 1
@@ -63,7 +63,7 @@ export function createForwarding(log: Logger): Forwarding {
         end(false)
       }
       const retry = (): void => {
-        if (isStopped || (endsWithConnection && signal.aborted)) {
+        if (isStopped || (endsWithConnection && ending.hasEnded)) {
           giveUp()
           return
         }

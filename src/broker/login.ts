@@ -50,7 +50,7 @@ export interface LoginParts {
 export function createLogin(parts: LoginParts): Login {
   const { authenticator, clientIds, presence, events, tally, faults } = parts
   const decide: Login = async (connection, clientId, user, password) => {
-    const { peer, signal } = connection
+    const { peer, ending } = connection
     const refuse = (reason: string): void => {
       countReason(tally.loginsRefused, reason)
       events.refused({ clientId, address: addressKey(peer.address) })
@@ -62,7 +62,7 @@ export function createLogin(parts: LoginParts): Login {
       )
     }
     const certificate = peer.certificate?.isIdentity === true ? { certificate: peer.certificate } : {}
-    const request = { user, password, clientId, address: peer.address, signal, ...certificate }
+    const request = { user, password, clientId, address: peer.address, ending, ...certificate }
     const found = await authenticator.authenticate(request)
     if (typeof found === 'string') {
       refuse(found)

@@ -20,12 +20,12 @@ export interface DevicePresence {
 
 /** Tells of a connection on which someone has logged in, if that is a device. */
 export function tellPresence(connection: Connection, presence: DevicePresence): void {
-  const { identity, inlet, signal } = connection
+  const { identity, inlet, ending } = connection
   const device = identity === undefined ? undefined : deviceOf(identity.credential)
-  if (device === undefined || signal.aborted) return
+  if (device === undefined || ending.hasEnded) return
   const ended = presence.begin(device.id, {
     silenceLimitMs: inlet.silenceLimitMs,
     lastActiveMs: () => Math.max(inlet.lastReadAtMs, connection.lastMessageAtMs),
   })
-  signal.addEventListener('abort', ended, { once: true })
+  ending.onEnd(ended)
 }

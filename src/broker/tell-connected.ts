@@ -5,13 +5,13 @@ import type { Connection } from './connection.js'
 
 /** Tells of a connection on which someone has logged in, and of its end. */
 export function tellConnected(
-  { identity, peer, signal }: Connection,
+  { identity, peer, ending }: Connection,
   isTakeOver: boolean,
   events: PeerEvents,
 ): void {
-  if (identity === undefined || signal.aborted) return
+  if (identity === undefined || ending.hasEnded) return
   const { clientId, user, credential } = identity
   const client = { clientId, user, address: addressKey(peer.address), device: deviceOf(credential) }
   events.connected(client, isTakeOver)
-  signal.addEventListener('abort', () => events.ended(client), { once: true })
+  ending.onEnd(() => events.ended(client))
 }

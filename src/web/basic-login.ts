@@ -1,5 +1,6 @@
 import type { Authenticator, Refusal } from '../auth/authenticate.js'
 import type { Identity } from '../auth/identity.js'
+import type { Ending } from '../ending/ending.js'
 
 /** The credentials of an `Authorization` header; all absent: there is no header. */
 export interface Credentials {
@@ -25,7 +26,7 @@ export function parseBasic(header: string | undefined): Credentials | undefined 
 export async function loginBasic(
   authenticator: Authenticator,
   header: string | undefined,
-  peer: { readonly address: string; readonly signal: AbortSignal },
+  peer: { readonly address: string; readonly ending: Ending },
 ): Promise<Identity | Refusal> {
   const credentials = parseBasic(header)
   if (credentials === undefined) return 'wrong user name or password'

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { LockoutSettings, Outcome } from '#src/auth/attempt-limit.js'
 import { createLockout } from '#src/auth/lockout.js'
+import { createEnding } from '#src/ending/ending.js'
 import { count, defaults, type Knock, lockoutWithClock, randomOf } from '../support/login-attempts.js'
 
 /** What the failures of one key allow, worked out from outside. */
@@ -148,14 +149,14 @@ describe('The memory of failures', () => {
     return process.memoryUsage().heapUsed / 1_048_576
   }
   const neverSlowed = { ...defaults, failures: 1_000_000, refuseAfter: 1_000_000 }
-  const { signal } = new AbortController()
+  const ending = createEnding()
 
   it('has a bound: 200,000 made-up names, each from an address of its own', async () => {
     const lockout = createLockout(neverSlowed, () => undefined)
     const before = heapMegabytes()
     for (let number = 0; number < 200_000; number++) {
       const address = `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`
-      const attempt = await lockout.enter({ user: `user ${number}`, address }, signal)
+      const attempt = await lockout.enter({ user: `user ${number}`, address }, ending)
       attempt?.end('wrong')
     }
     expect(heapMegabytes() - before).toBeLessThan(60)
@@ -167,7 +168,7 @@ describe('The memory of failures', () => {
     const before = heapMegabytes()
     for (let number = 0; number < 1000; number++) {
       const user = randomBytes(32_000).toString('hex')
-      const attempt = await lockout.enter({ user, address: '192.0.2.1' }, signal)
+      const attempt = await lockout.enter({ user, address: '192.0.2.1' }, ending)
       attempt?.end('wrong')
     }
     expect(heapMegabytes() - before).toBeLessThan(16)

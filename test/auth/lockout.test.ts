@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createKnownLogins } from '#src/auth/known-logins.js'
 import { createLockout } from '#src/auth/lockout.js'
+import { createEnding } from '#src/ending/ending.js'
 import { count, defaults, lockoutWithClock } from '../support/login-attempts.js'
 
 const home = '192.0.2.1'
@@ -266,7 +267,9 @@ describe('A login whose connection closes', () => {
 
   it('is not let in when it had closed before', async () => {
     const { lockout, knock } = lockoutWithClock({ failures: 1 })
-    expect(await lockout.enter({ user: 'ann', address: home }, AbortSignal.abort())).toBe(undefined)
+    const ending = createEnding()
+    ending.end()
+    expect(await lockout.enter({ user: 'ann', address: home }, ending)).toBe(undefined)
     const one = knock('ann', home)
     await nextTurn()
     expect(one.state).toBe('checking')
@@ -324,10 +327,10 @@ describe('A lockout that is stopped', () => {
     const before = timers()
     const waiting: Promise<unknown>[] = []
     for (const lockout of lockouts) {
-      const { signal } = new AbortController()
-      const first = await lockout.enter({ user: 'ann', address: home }, signal)
+      const ending = createEnding()
+      const first = await lockout.enter({ user: 'ann', address: home }, ending)
       first?.end('wrong')
-      waiting.push(lockout.enter({ user: 'ann', address: home }, signal))
+      waiting.push(lockout.enter({ user: 'ann', address: home }, ending))
     }
     await nextTurn()
     expect(timers()).toBeGreaterThan(before + 80)
@@ -343,7 +346,7 @@ describe('A device that logs in from its usual address', () => {
     const known = createKnownLogins()
     const mayBeChecked = async (user: string, password: string, address: string) => {
       if (known.has(user, Buffer.from(password), address)) return true
-      return (await lockout.enter({ user, address }, new AbortController().signal)) !== undefined
+      return (await lockout.enter({ user, address }, createEnding())) !== undefined
     }
     known.add('device', Buffer.from('secret'), home)
     await tryOut(15, 'device', home)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { PasswordsBusyError } from '#src/auth/passwords.js'
+import { createEnding } from '#src/ending/ending.js'
 import { authenticatorWith, device, directoryOf, passwordsOf, rulesOf } from '../support/authenticator.js'
 
 const WRONG = 'wrong user name or password'
@@ -86,7 +87,9 @@ describe('The lockout', () => {
 
   it('does not count a client that leaves while its login waits', async () => {
     const { authenticate, outcome, verified } = authenticatorWith({ rules: ann(), lockout: strict })
-    const login = { user: 'ann', password: Buffer.from('wrong'), signal: AbortSignal.abort() }
+    const ending = createEnding()
+    ending.end()
+    const login = { user: 'ann', password: Buffer.from('wrong'), ending }
     expect(await authenticate({ ...login, address: home })).toBe(TOO_MANY)
     expect(verified).toEqual([])
     expect(await outcome('ann', 'right', home)).toBe('in')

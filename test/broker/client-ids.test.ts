@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClientIds } from '#src/broker/client-ids.js'
+import { createEnding } from '#src/ending/ending.js'
 import { addDevice } from '../support/command.js'
 import { folderWithUsers } from '../support/config-folder.js'
 import { connectRaw, type RawClient } from '../support/raw-client.js'
@@ -155,9 +156,9 @@ describe('A client id that was given to a client', () => {
   it('is free again when the client has left before the other instances have answered', async () => {
     const others = shared()
     const ids = createClientIds(others)
-    const closed = new AbortController()
-    const claimed = ids.claim('id', 'user ann', { signal: closed.signal })
-    closed.abort()
+    const ending = createEnding()
+    const claimed = ids.claim('id', 'user ann', { ending })
+    ending.end()
     others.answer()
     expect(await claimed).toBe(false)
     expect([...others.held]).toEqual([])
@@ -166,16 +167,16 @@ describe('A client id that was given to a client', () => {
   it('stays with the client that took it over while the one before leaves', async () => {
     const others = shared()
     const ids = createClientIds(others)
-    const [first, second] = [new AbortController(), new AbortController()]
-    for (const { signal } of [first, second]) {
-      const claimed = ids.claim('id', 'user ann', { signal })
+    const [first, second] = [createEnding(), createEnding()]
+    for (const ending of [first, second]) {
+      const claimed = ids.claim('id', 'user ann', { ending })
       others.answer()
       expect(await claimed).toBe(true)
     }
-    first.abort()
+    first.end()
     expect([...others.held]).toEqual(['id'])
-    expect(await ids.claim('id', 'user bob', { signal: first.signal })).toBe(false)
-    second.abort()
+    expect(await ids.claim('id', 'user bob', { ending: first })).toBe(false)
+    second.end()
     expect([...others.held]).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { createForwarding } from '#src/broker/forwarding.js'
 import { createTurns } from '#src/broker/turns.js'
+import { createEnding } from '#src/ending/ending.js'
 import { createLogger } from '#src/log/logger.js'
 
 const log = await createLogger({ LOG_LEVEL: 'fatal', LOG_FORMAT: 'json' })
@@ -13,7 +14,7 @@ test('a message that the disk refuses is tried again until the stop, which gives
   const happened: string[] = []
   const tried = new Promise<void>((resolve) => {
     const sender = {
-      signal: new AbortController().signal,
+      ending: createEnding(),
       deliveries: createTurns(),
       inlet: {
         hold: (isHeld: boolean) => {

@@ -15,6 +15,7 @@ import { createLockout } from '#src/auth/lockout.js'
 import { type PasswordHash, parsePasswordHash } from '#src/auth/password-hash.js'
 import { createPasswords, type Passwords, type PasswordsOptions } from '#src/auth/passwords.js'
 import type { Rules } from '#src/auth/rulebook.js'
+import { createEnding } from '#src/ending/ending.js'
 import type { Device } from '#src/store/device.js'
 
 /** A device of the database. */
@@ -125,7 +126,7 @@ export function authenticatorWith(options: TestAuthenticatorOptions = {}): TestA
     password: undefined,
     clientId: 'client',
     address: '192.0.2.1',
-    signal: new AbortController().signal,
+    ending: createEnding(),
   }
   const logIn: TestAuthenticator['logIn'] = (user, password, address = anyLogin.address) =>
     authenticate({ ...anyLogin, user, password: Buffer.from(password), address })

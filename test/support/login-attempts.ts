@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Attempt, LockoutSettings, Outcome } from '#src/auth/attempt-limit.js'
 import { createLockout, type LockoutOptions } from '#src/auth/lockout.js'
+import { createEnding, type Ending } from '#src/ending/ending.js'
 
 /** A login at a lockout, as its caller sees it. */
 export interface Knock {
@@ -31,10 +32,10 @@ export function lockoutWithClock(changes: Partial<LockoutSettings> = {}, options
   })
 
   const knock = (user: string | undefined, address: string): Knock => {
-    const connection = new AbortController()
+    const connection = createEnding()
     let attempt: Attempt | undefined
     let state: Knock['state'] = 'waiting'
-    lockout.enter({ user, address }, connection.signal).then((entered) => {
+    lockout.enter({ user, address }, connection).then((entered) => {
       attempt = entered
       state = entered === undefined ? 'refused' : 'checking'
     })
@@ -47,7 +48,7 @@ export function lockoutWithClock(changes: Partial<LockoutSettings> = {}, options
         state = 'over'
         attempt?.end(outcome)
       },
-      abort: () => connection.abort(),
+      abort: () => connection.end(),
     }
   }
 
@@ -94,7 +95,7 @@ function settableTime() {
   const sleepers = new Set<{ readonly untilMs: number; readonly wake: () => void }>()
   return {
     clock: { now: () => nowMs },
-    delay: (ms: number, signal: AbortSignal) =>
+    delay: (ms: number, ending: Ending) =>
       new Promise<void>((resolve) => {
         const wake = (): void => {
           sleepers.delete(sleeper)
@@ -102,7 +103,7 @@ function settableTime() {
         }
         const sleeper = { untilMs: nowMs + ms, wake }
         sleepers.add(sleeper)
-        signal.addEventListener('abort', wake, { once: true })
+        ending.onEnd(wake)
       }),
     /** How many delays are running. */
     sleeping: () => sleepers.size,

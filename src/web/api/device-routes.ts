@@ -72,10 +72,10 @@ export function serveDevices(app: FastifyInstance, guard: Guard, turnstile: Turn
   app.get(
     '/api/devices',
     { schema: LIST_SCHEMA },
-    guard<{ Querystring: ListQuery }>(({ store }, { identity, signal }, { query }) => {
+    guard<{ Querystring: ListQuery }>(({ store }, { identity, ending }, { query }) => {
       const { after, limit, online, text } = query
       const isWanted = (uuid: string): boolean => {
-        if (signal.aborted) throw new RequestError(503, 'nobody waits for it')
+        if (ending.hasEnded) throw new RequestError(503, 'nobody waits for it')
         return mayRead(identity, uuid)
       }
       const filter = {
