@@ -45,7 +45,7 @@ test.each(refusals)(
       const answer = requests <= 2 ? refuse : takeIt
       answer(response, request)
     })
-    const { webhook } = start(url, { timeoutMs: 3000 }) // which a busy machine does not take for an answer
+    const { webhook } = start(url, { timeoutMs: 3000 }) // a busy machine answers in that time
     post(webhook, 1)
     post(webhook, 2)
     await got(is(2))
