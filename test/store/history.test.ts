@@ -35,6 +35,24 @@ describe.each(['mysql', 'sqlite'] as const)('The history in the %s store', (kind
     expect(await store.readHistory({ ...range, deviceId: 0, limit: 10 })).toEqual([])
   })
 
+  test('gives every number back as it was', async () => {
+    const device = await addAnyDevice(store)
+    const values = [
+      0.1,
+      0.1 + 0.2,
+      -2.5e-7,
+      2 ** 53 + 2,
+      1e21,
+      123456789012345680000,
+      5e-324,
+      Number.MAX_VALUE,
+    ]
+    await store.write(
+      batchOf({ history: values.map((value, index) => reading(device, 'n', value, timeMs + index)) }),
+    )
+    expect((await readAll(device, 'n')).map(({ value }) => value)).toEqual(values)
+  })
+
   /** Walks to the end, each step deleting at most `limit` rows; what every step deleted. */
   async function prune(limit: number): Promise<number[]> {
     const steps: number[] = []

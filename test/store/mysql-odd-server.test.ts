@@ -45,6 +45,18 @@ test('Text keeps its quotes and backslashes, whatever sql_mode the server starts
   ])
 })
 
+test.each(['what?', `'"\\`, `x'); DROP TABLE device_main; --`, 'a\u0000b', '$1', ''])(
+  'A sensor named %j is stored in the history under that name',
+  async (sensor) => {
+    const device = await addAnyDevice(store)
+    const history = [reading(device, sensor, 1, nowMs), reading(device, 'what', 2, nowMs)]
+    await store.write(batchOf({ history }))
+    const range = { deviceId: device.id, fromMs: nowMs, toMs: nowMs + 1, limit: 10 }
+    expect(await store.readHistory({ ...range, sensor })).toEqual([{ recordedAtMs: nowMs, value: 1 }])
+    expect(await store.readHistory({ ...range, sensor: 'what' })).toEqual([{ recordedAtMs: nowMs, value: 2 }])
+  },
+)
+
 test('A name that a latin1 column cannot hold is of no device, and hides no other', async () => {
   const ours = await mysqlDatabase(mariadb)
   await ours.open().then((first) => first.close())

@@ -9,7 +9,7 @@ export const STATEMENT_BYTES = 4096
 const LEAST_PACKET_BYTES = 16_384
 
 /**
- * The rows as JSON texts for one statement each, none of which takes more than a quarter of
+ * The rows as texts for one statement each, JSON unless `encode` makes others, none of which takes more than a quarter of
  * `maxPacketBytes` as long as its rows can be split.
  *
  * @param maxPacketBytes the server's `max_allowed_packet`: it hangs up on a longer statement, which looks
@@ -17,16 +17,20 @@ const LEAST_PACKET_BYTES = 16_384
  * @throws StoreError STORE_REJECTED for a single row that is over the whole of it; STORE_UNAVAILABLE where the
  *   server takes less than 16 KiB at all.
  */
-export function* splitRows(rows: readonly unknown[], maxPacketBytes: number): Generator<string> {
+export function* splitRows<T>(
+  rows: readonly T[],
+  maxPacketBytes: number,
+  encode: (rows: readonly T[]) => string = encodeJson,
+): Generator<string> {
   if (rows.length === 0) return
-  const text = encodeJson(rows)
+  const text = encode(rows)
   // In a quoted literal no byte becomes more than two.
   if (2 * Buffer.byteLength(text) + STATEMENT_BYTES <= maxPacketBytes / 4) {
     yield text
   } else if (rows.length > 1) {
     const half = rows.length >>> 1
-    yield* splitRows(rows.slice(0, half), maxPacketBytes)
-    yield* splitRows(rows.slice(half), maxPacketBytes)
+    yield* splitRows(rows.slice(0, half), maxPacketBytes, encode)
+    yield* splitRows(rows.slice(half), maxPacketBytes, encode)
   } else {
     const bytes = Buffer.byteLength(quote(text)) + STATEMENT_BYTES
     if (bytes > maxPacketBytes) {

@@ -1,8 +1,9 @@
 import { inArray, type SQL, sql } from 'drizzle-orm'
-import type { Batch, SensorChange } from '../batch.js'
+import type { Batch, HistoryRow, SensorChange } from '../batch.js'
 import { formatDateTime, formatDateTimeMs } from '../date-time.js'
-import { deviceRows, historyRows, sensorRows, timeColumn } from '../row-encoding.js'
+import { deviceRows, sensorRows, timeColumn } from '../row-encoding.js'
 import { lateChanges, type StoredTime, staleAmong } from '../staleness.js'
+import { historyValues } from './history-values.js'
 import { joinDevices } from './join-devices.js'
 import type { MysqlDatabase } from './mysql-connections.js'
 import { splitRows } from './split-rows.js'
@@ -41,8 +42,8 @@ export function historyStatements(
   { zoneOffsetMinutes, maxPacketBytes }: WriteContext,
 ): Statement[] {
   const dateTimeMs = timeColumn((timeMs) => formatDateTimeMs(timeMs, zoneOffsetMinutes))
-  const texts = splitRows(historyRows(history, dateTimeMs), maxPacketBytes)
-  return [...texts].map((rows) => statementOf(insertHistory(rows), rows))
+  const encode = (rows: readonly HistoryRow[]): string => historyValues(rows, dateTimeMs)
+  return [...splitRows(history, maxPacketBytes, encode)].map((rows) => statementOf(insertHistory(rows), rows))
 }
 
 // JSON_TABLE cuts an over-long text without a word, so its columns are wider than those that the texts go
@@ -52,14 +53,7 @@ export function historyStatements(
 function insertHistory(rows: string): SQL {
   return sql`
     INSERT INTO device_sensor_history (device_id, sensor_name, recorded_at, discriminator, value)
-    SELECT r.device_id, r.sensor_name, r.recorded_at, r.discriminator, r.value
-    FROM JSON_TABLE(${rows}, '$[*]' COLUMNS (
-      device_id BIGINT PATH '$[0]',
-      sensor_name VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[1]',
-      recorded_at DATETIME(3) PATH '$[2]',
-      discriminator BIGINT PATH '$[3]',
-      value DOUBLE PATH '$[4]'
-    )) AS r
+    VALUES ${sql.raw(rows)}
     ON DUPLICATE KEY UPDATE value = device_sensor_history.value`
 }
 
