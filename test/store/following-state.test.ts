@@ -6,6 +6,7 @@ import type { StoreServer } from '#src/store/following-store.js'
 import { openStore } from '#src/store/open-store.js'
 import type { Store } from '#src/store/store.js'
 import { addAnyDevice, batchOf, newest, reading, report, seen } from '../support/batches.js'
+import { lockDevice } from '../support/locked-device.js'
 import { mariadbAt } from '../support/mariadb.js'
 import { mysqlDatabase, type TestDatabase, zoneOffsetMinutes } from '../support/store-databases.js'
 
@@ -48,22 +49,6 @@ async function valueIn(database: TestDatabase, device: Device): Promise<unknown>
     `SELECT sensor_value AS value FROM device_sensors WHERE device_uuid = '${device.uuid}'`,
   )
   return row?.['value']
-}
-
-/** Locks its row of `device_main` until the function that this resolves to is called. */
-async function lockDevice({ address, query }: TestDatabase, device: Device): Promise<() => Promise<void>> {
-  if (address.kind !== 'mysql') throw new Error('no MariaDB')
-  const locked = mariadb.query(
-    address.database,
-    `BEGIN; SELECT id FROM device_main WHERE id = ${device.id} FOR UPDATE; SELECT SLEEP(60); COMMIT`,
-  )
-  locked.catch(() => undefined) // ended below
-  const find = `SELECT ID AS id FROM information_schema.PROCESSLIST
-    WHERE DB = DATABASE() AND INFO = 'SELECT SLEEP(60)'`
-  let [locker] = await query(find)
-  while (locker === undefined) [locker] = await query(find)
-  const { id } = locker
-  return async () => void (await query(`KILL ${id}`))
 }
 
 /** Whether the writing of `device_main` waits for a lock; it takes some milliseconds else. */
@@ -120,7 +105,7 @@ test('A batch behind which others come after all does not wait for the tables', 
   const { store } = await openFor(database)
   const device = await addAnyDevice(store)
   await keepBusy(store)
-  const unlock = await lockDevice(database, device)
+  const unlock = await lockDevice(mariadb, database, device)
   let othersWait = false
   const written = store.write(report(device, 'light', 1, nowMs), () => othersWait)
   await vi.waitUntil(() => waitsForLock(database), { timeout: 30_000 })
