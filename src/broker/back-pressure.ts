@@ -55,10 +55,15 @@ class StreamPressure implements BackPressure {
       if (stream.writable) this.#answer([bytes])
     })
     stream.write = (...args: unknown[]): boolean => this.#take(args)
-    const { end } = stream
+    const { end, destroy } = stream
     stream.end = (...args: unknown[]): Duplex => {
       this.#gathering.flush()
       Reflect.apply(end, stream, args)
+      return stream
+    }
+    stream.destroy = (...args: unknown[]): Duplex => {
+      this.#gathering.flush()
+      Reflect.apply(destroy, stream, args)
       return stream
     }
     stream.on('drain', () => this.#drained())
@@ -79,9 +84,9 @@ class StreamPressure implements BackPressure {
 
   #take(args: readonly unknown[]): boolean {
     const [bytes] = args
-    // Aedes writes an answer in three parts.
+    // Aedes writes an answer in three parts, and those of QoS 2 each in a `setImmediate` of its own.
     if (!this.#isFull && args.length === 1 && Buffer.isBuffer(bytes) && bytes.length < MAX_GATHERED_BYTES) {
-      this.#gathering.write(bytes)
+      this.#gathering.writeLater(bytes)
       return true
     }
     this.#gathering.flush()

@@ -3,6 +3,8 @@ import { encodePubacks } from '../mqtt/encode-packet.js'
 /** What is written to one connection in one turn. */
 export interface Gathering {
   write(bytes: Buffer): void
+  /** The same for what may leave a little later, behind whatever runs with `setImmediate` in this turn. */
+  writeLater(bytes: Buffer): void
   /** A PUBACK; those of one turn come before all else of it. */
   acknowledge(packetIdentifier: number): void
   /** Sends what there is. */
@@ -25,6 +27,7 @@ export function createGathering(
 
 /** One function for all connections. */
 const endTurn = (turn: TurnOfWrites): void => turn.endTurn()
+const endLater = (turn: TurnOfWrites): void => turn.endLater()
 
 class TurnOfWrites implements Gathering {
   readonly #join: (buffers: readonly Buffer[]) => Buffer
@@ -33,6 +36,7 @@ class TurnOfWrites implements Gathering {
   #gathered: Buffer[] = []
   #gatheredBytes = 0
   #isScheduled = false
+  #isScheduledLater = false
 
   constructor(join: (buffers: readonly Buffer[]) => Buffer, send: (bytes: Buffer) => void) {
     this.#join = join
@@ -41,9 +45,15 @@ class TurnOfWrites implements Gathering {
 
   write(bytes: Buffer): void {
     this.#schedule()
-    this.#gathered.push(bytes)
-    this.#gatheredBytes += bytes.length
-    if (this.#gatheredBytes >= MAX_GATHERED_BYTES) this.flush()
+    this.#gather(bytes)
+  }
+
+  writeLater(bytes: Buffer): void {
+    if (!this.#isScheduledLater) {
+      this.#isScheduledLater = true
+      setImmediate(endLater, this)
+    }
+    this.#gather(bytes)
   }
 
   acknowledge(packetIdentifier: number): void {
@@ -68,6 +78,12 @@ class TurnOfWrites implements Gathering {
     this.#send(bytes)
   }
 
+  #gather(bytes: Buffer): void {
+    this.#gathered.push(bytes)
+    this.#gatheredBytes += bytes.length
+    if (this.#gatheredBytes >= MAX_GATHERED_BYTES) this.flush()
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -76,6 +92,11 @@ class TurnOfWrites implements Gathering {
 
   endTurn(): void {
     this.#isScheduled = false
+    this.flush()
+  }
+
+  endLater(): void {
+    this.#isScheduledLater = false
     this.flush()
   }
 }

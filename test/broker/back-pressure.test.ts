@@ -94,3 +94,27 @@ test('so much is gathered in one turn, and no more', async () => {
   pressure.write(Buffer.alloc(1024))
   expect(writes).toHaveBeenCalledExactlyOnceWith(Buffer.alloc(16_384))
 })
+
+test('answers that are written in several callbacks of a turn are one write', async () => {
+  const [stream, client] = await connectPair()
+  watch(stream)
+  const written = vi.spyOn(stream, '_write')
+  for (const answer of ['one', 'two', 'three']) {
+    setImmediate(() => {
+      stream.write(Buffer.from(`${answer} `))
+      stream.write(Buffer.from('answer\n'))
+    })
+  }
+  const [bytes] = await once(client, 'data')
+  expect(String(bytes)).toBe('one answer\ntwo answer\nthree answer\n')
+  expect(written).toHaveBeenCalledTimes(1)
+})
+
+test('an answer leaves before its connection is destroyed', async () => {
+  const [stream, client] = await connectPair()
+  watch(stream)
+  stream.write(Buffer.from('an answer'))
+  stream.destroy()
+  const [bytes] = await once(client, 'data')
+  expect(String(bytes)).toBe('an answer')
+})
