@@ -5,13 +5,14 @@ import { StoreError } from '../store-error.js'
  * The rows as an INSERT lists them behind VALUES: `device_id, sensor_name, recorded_at, discriminator, value`. As JSON
  * for a JSON_TABLE they took 1.6 µs a row more of MariaDB, and the driver escaped all of it.
  *
- * @throws StoreError STORE_REJECTED for a value that is no finite number.
+ * @throws StoreError STORE_REJECTED for a value that is no finite number, and a key that is no integer: a spool that
+ *   somebody wrote to can hold anything.
  */
 export function historyValues(rows: readonly HistoryRow[], recordedAt: (timeMs: number) => string): string {
   return rows
     .map(({ deviceId, sensor, recordedAtMs, discriminator, value }) => {
       const time = recordedAt(recordedAtMs)
-      return `(${deviceId},${textLiteral(sensor)},'${time}',${discriminator},${double(value)})`
+      return `(${integer(deviceId)},${textLiteral(sensor)},'${time}',${integer(discriminator)},${double(value)})`
     })
     .join(',')
 }
@@ -22,6 +23,11 @@ const PLAIN = /^\w*$/
 /** Ingest lets no other name through; if one came, it would go in hexadecimal. */
 function textLiteral(text: string): string {
   return PLAIN.test(text) ? `'${text}'` : `_utf8mb4 X'${Buffer.from(text).toString('hex')}'`
+}
+
+function integer(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new StoreError('STORE_REJECTED', `${value} is no integer to store`)
+  return String(value)
 }
 
 /** A literal of type DOUBLE; without an exponent it would be a DECIMAL. */
