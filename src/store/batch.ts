@@ -20,6 +20,8 @@ export interface DeviceChange {
   /** `last_heartbeat`, which never goes back. */
   readonly heartbeatAtMs?: number
   readonly isOnline: boolean
+  /** Whether it may have gone offline since, in the very second of `seenAtMs`: then it stays so. */
+  readonly mayHaveLeft?: boolean
   /** Merged into `last_report_data` (RFC 7396) beside the sensors; its `upload_timestamp` is set with it. */
   readonly report?: DeviceReportChange
   readonly deviceStatus?: string

@@ -45,13 +45,13 @@ export function historyRows(
   ])
 }
 
-/** `device_uuid, sensor_name, sensor_value, sensor_unit, sensor_type, timestamp`. */
+/** `device_main.id, sensor_name, sensor_value, sensor_unit, sensor_type, timestamp`. */
 export function sensorRows(
   sensors: readonly SensorChange[],
   dateTime: (timeMs: number) => string,
 ): EncodedRow[] {
   return sensors.map((change) => [
-    change.deviceUuid,
+    change.deviceId,
     change.sensor,
     String(change.value),
     change.unit,
@@ -62,8 +62,8 @@ export function sensorRows(
 
 /**
  * `id, last_seen, last_heartbeat, is_online, patch of the sensors, patch of the rest, device_status,
- * ip_address, firmware_version`, by id; null leaves a column alone. A device that only has sensors gets a row
- * too.
+ * ip_address, firmware_version`, by id; null leaves a column alone. `is_online` 2: 1, but not in the second that is
+ * stored as `last_seen`. A device that only has sensors gets a row too.
  *
  * @param isStale whether a newer reading than this one is stored, so that it stays out of the report.
  */
@@ -103,11 +103,16 @@ function deviceRow(
     change.deviceId,
     dateTime(change.seenAtMs),
     change.heartbeatAtMs === undefined ? null : dateTime(change.heartbeatAtMs),
-    change.isOnline ? 1 : 0,
+    onlineOf(change),
     sensors === undefined ? null : sensorsPatch(sensors, iso),
     change.report === undefined ? null : reportPatch(change.deviceId, change.report, iso),
     change.deviceStatus ?? null,
     change.ipAddress ?? null,
     change.firmwareVersion ?? null,
   ]
+}
+
+function onlineOf({ isOnline, mayHaveLeft = false }: DeviceChange): 0 | 1 | 2 {
+  if (!isOnline) return 0
+  return mayHaveLeft ? 2 : 1
 }

@@ -197,6 +197,18 @@ describe.each(['mysql', 'sqlite'] as const)('The %s store', (kind) => {
     })
   })
 
+  test('leaves no sensors of a device that was removed meanwhile', async () => {
+    const [device, other] = [await addAnyDevice(store), await addAnyDevice(store)]
+    await store.removeDevice(device.id)
+    await store.write(
+      batchOf({ sensors: [newest(device, 'light', 5, nowMs), newest(other, 'light', 5, nowMs)] }),
+    )
+    const uuids = `'${device.uuid}', '${other.uuid}'`
+    expect(
+      await database.query(`SELECT device_uuid FROM device_sensors WHERE device_uuid IN (${uuids})`),
+    ).toEqual([{ device_uuid: other.uuid }])
+  })
+
   test('keeps text of every script, quotes, backslashes and emoji', async () => {
     const device = await addAnyDevice(store)
     const text = `'"\\ °C 温度 😀`

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { MySqlDatabase } from 'drizzle-orm/mysql-core'
 import { drizzle, type MySql2PreparedQueryHKT, type MySql2QueryResultHKT } from 'drizzle-orm/mysql2'
 import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2/promise'
@@ -98,8 +99,7 @@ export function mysqlConnections(address: MysqlAddress, options: MysqlConnection
         connection.release()
         return result
       } catch (error) {
-        // Whatever state a failed connection is in, no transaction goes on in it.
-        connection.destroy()
+        giveUp(connection)
         throw error
       }
     } finally {
@@ -137,6 +137,16 @@ export function mysqlConnections(address: MysqlAddress, options: MysqlConnection
       })
     },
   }
+}
+
+/**
+ * Whatever state a failed connection is in, no transaction goes on in it. A reset drops what is still on its way to the
+ * server, where `destroy` alone would have it arrive at last.
+ */
+function giveUp(connection: PoolConnection): void {
+  const stream: unknown = Reflect.get(connection.connection, 'stream')
+  if (stream instanceof Socket) stream.resetAndDestroy()
+  connection.destroy()
 }
 
 function openPool(address: MysqlAddress, { limit, takesSeveralStatements }: MysqlConnectionOptions): Pool {

@@ -57,20 +57,33 @@ function insertHistory(rows: string): SQL {
     ON DUPLICATE KEY UPDATE value = device_sensor_history.value`
 }
 
-/** The assignments run from left to right, so `timestamp`, on which the others depend, comes last. */
+/**
+ * Whether a stored time is from a clock that was wrong. A packet can reach the database long after it was given up and
+ * what came later was stored, so its own clock must say so too; which for a statement stands still, also through 5 s of
+ * waiting for locks.
+ */
+function isInFuture(stored: SQL, now: string): SQL {
+  return sql`(${stored} > ${now} AND ${stored} > NOW() + INTERVAL 5 SECOND)`
+}
+
+/**
+ * The assignments run from left to right, so `timestamp`, on which the others depend, comes last. A device that was
+ * removed meanwhile leaves none.
+ */
 function upsertSensors(rows: string, now: string): SQL {
-  const isNewer = sql`(r.recorded_at >= device_sensors.timestamp OR device_sensors.timestamp > ${now})`
+  const isNewer = sql`
+    (r.recorded_at >= device_sensors.timestamp OR ${isInFuture(sql`device_sensors.timestamp`, now)})`
   return sql`
     INSERT INTO device_sensors (device_uuid, sensor_name, sensor_value, sensor_unit, sensor_type, timestamp)
-    SELECT r.device_uuid, r.name, r.reading, r.unit, r.type, r.recorded_at
+    SELECT m.uuid, r.name, r.reading, r.unit, r.type, r.recorded_at
     FROM JSON_TABLE(${rows}, '$[*]' COLUMNS (
-      device_uuid VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[0]',
+      id BIGINT PATH '$[0]',
       name VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[1]',
       reading VARCHAR(512) CHARACTER SET utf8mb4 PATH '$[2]',
       unit VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[3]',
       type VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[4]',
       recorded_at DATETIME PATH '$[5]'
-    )) AS r
+    )) AS r ${joinDevices}
     ON DUPLICATE KEY UPDATE
       sensor_value = IF(${isNewer}, r.reading, device_sensors.sensor_value),
       sensor_unit = IF(${isNewer}, r.unit, device_sensors.sensor_unit),
@@ -94,14 +107,18 @@ async function storedTimes(
 
 /**
  * What a device said counts if it is no older than `last_seen`, on which the others depend; so that comes
- * last. A sensor's patch was weighed by the sensor's own time. A report that is no object gives way.
+ * last. A sensor's patch was weighed by the sensor's own time, when the batch was made: what came later overtakes it.
+ * A report that is no object gives way.
  */
 function updateDevices(rows: string, now: string): SQL {
   const isNewest = sql`
-    (r.seen IS NOT NULL AND (m.last_seen IS NULL OR r.seen >= m.last_seen OR m.last_seen > ${now}))`
+    (r.seen IS NOT NULL AND
+      (m.last_seen IS NULL OR r.seen >= m.last_seen OR ${isInFuture(sql`m.last_seen`, now)}))`
+  const isOvertaken = sql`(m.last_seen > ${now} AND NOT ${isInFuture(sql`m.last_seen`, now)})`
   const isNewestHeartbeat = sql`
     (r.heartbeat IS NOT NULL AND
-      (m.last_heartbeat IS NULL OR r.heartbeat >= m.last_heartbeat OR m.last_heartbeat > ${now}))`
+      (m.last_heartbeat IS NULL OR r.heartbeat >= m.last_heartbeat OR
+        ${isInFuture(sql`m.last_heartbeat`, now)}))`
   return sql`
     UPDATE JSON_TABLE(${rows}, '$[*]' COLUMNS (
       id BIGINT PATH '$[0]',
@@ -115,7 +132,8 @@ function updateDevices(rows: string, now: string): SQL {
       firmware VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[8]'
     )) AS r ${joinDevices}
     SET
-      m.last_report_data = IF(r.sensors IS NULL AND (r.report IS NULL OR NOT ${isNewest}),
+      m.last_report_data = IF(
+        ${isOvertaken} OR (r.sensors IS NULL AND (r.report IS NULL OR NOT ${isNewest})),
         m.last_report_data,
         JSON_MERGE_PATCH(
           IF(JSON_VALID(m.last_report_data), m.last_report_data, '{}'),
@@ -124,7 +142,7 @@ function updateDevices(rows: string, now: string): SQL {
       m.device_status = IF(${isNewest}, COALESCE(r.status, m.device_status), m.device_status),
       m.ip_address = IF(${isNewest}, COALESCE(r.address, m.ip_address), m.ip_address),
       m.firmware_version = IF(${isNewest}, COALESCE(r.firmware, m.firmware_version), m.firmware_version),
-      m.is_online = IF(${isNewest}, r.online, m.is_online),
+      m.is_online = IF(${isNewest} AND NOT (r.online = 2 AND r.seen <=> m.last_seen), r.online > 0, m.is_online),
       m.last_heartbeat = IF(${isNewestHeartbeat}, r.heartbeat, m.last_heartbeat),
       m.last_seen = IF(${isNewest}, r.seen, m.last_seen)`
 }

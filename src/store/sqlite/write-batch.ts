@@ -39,12 +39,13 @@ function insertHistory(rows: string): SQL {
     ON CONFLICT (device_id, sensor_name, recorded_at, discriminator) DO NOTHING`
 }
 
+/** A device that was removed meanwhile leaves none. CROSS JOIN keeps the order. (SQLite, Query Optimizer, section 9.1) */
 function upsertSensors(rows: string, now: string): SQL {
   return sql`
     INSERT INTO device_sensors (device_uuid, sensor_name, sensor_value, sensor_unit, sensor_type, timestamp,
       created_at, updated_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, ${now}, ${now}
-    FROM json_each(${rows}) WHERE true
+    SELECT m.uuid, r.value ->> 1, r.value ->> 2, r.value ->> 3, r.value ->> 4, r.value ->> 5, ${now}, ${now}
+    FROM json_each(${rows}) AS r CROSS JOIN device_main AS m ON m.id = r.value ->> 0 WHERE true
     ON CONFLICT (device_uuid, sensor_name) DO UPDATE SET
       sensor_value = excluded.sensor_value,
       sensor_unit = excluded.sensor_unit,
@@ -90,7 +91,7 @@ function updateDevices(rows: string, now: string): SQL {
       device_status = iif(${isNewest}, coalesce(r.status, device_status), device_status),
       ip_address = iif(${isNewest}, coalesce(r.address, ip_address), ip_address),
       firmware_version = iif(${isNewest}, coalesce(r.firmware, firmware_version), firmware_version),
-      is_online = iif(${isNewest}, r.online, is_online),
+      is_online = iif(${isNewest} AND NOT (r.online = 2 AND r.seen IS last_seen), r.online > 0, is_online),
       last_heartbeat = iif(${isNewestHeartbeat}, r.heartbeat, last_heartbeat),
       last_seen = iif(${isNewest}, r.seen, last_seen),
       updated_at = ${now}
