@@ -10,6 +10,7 @@ import { databaseAddress, describeDatabase } from './config/database.js'
 import type { Settings } from './config/options.js'
 import { deliveryLimits, sessionLimits, sessionsPlace } from './config/session-settings.js'
 import type { Context } from './context.js'
+import { createDeadLetters } from './ingest/dead-letters.js'
 import type { Ingest } from './ingest/ingest.js'
 import { createLifecycle } from './lifecycle.js'
 import { CERTIFICATE_FILES } from './listen/certificate-folder.js'
@@ -84,9 +85,10 @@ export function createApp(settings: Settings, log: Logger, { print, manager, thr
     const certificates = await openCertificates(settings)
     for (const warning of certificates?.warnings ?? []) log.warn(warning)
     const spool = await openSpoolFile(context)
-    const store = await openDatabase(context)
+    const deadLetters = createDeadLetters(settings.DATA_DIR, log)
+    const store = await openDatabase(context, deadLetters)
     const directory = createDeviceDirectory(store, settings.MAX_CONNECTIONS * 2)
-    const ingest = startIngest(context, { store, spool, directory })
+    const ingest = startIngest(context, { store, spool, directory, deadLetters })
     const presence = await openPresence(context, store, ingest)
     life.started('messages of closing clients', ingest.idle)
     const access = await openAccess(settings, directory, log)

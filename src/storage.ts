@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Context } from './context.js'
-import { createDeadLetters } from './ingest/dead-letters.js'
+import type { DeadLetterFile, DeadLetters } from './ingest/dead-letters.js'
 import { createIngest, type Ingest } from './ingest/ingest.js'
 import { openSpool, type Spool } from './ingest/spool.js'
 import { type Presence, startPresence } from './presence/presence.js'
@@ -14,21 +14,17 @@ import { waitForStore } from './store/wait-for-store.js'
 const MEGABYTE = 1_000_000
 
 /** Opens the database, waiting for a server that is away, and begins to prune the history. */
-export async function openDatabase({
-  settings,
-  database,
-  log,
-  life,
-  readiness,
-  tally,
-  threads,
-}: Context): Promise<Store> {
-  const open = (): Promise<Store> =>
-    openStore(
-      database,
-      { zoneOffsetMinutes: settings.DB_TIME_ZONE },
-      { log, isOneOfSeveral: settings.REDIS_URL !== undefined, thread: threads.store },
-    )
+export async function openDatabase(
+  { settings, database, log, life, readiness, tally, threads }: Context,
+  deadLetters: DeadLetterFile,
+): Promise<Store> {
+  const server = {
+    log,
+    isOneOfSeveral: settings.REDIS_URL !== undefined,
+    keepRefused: deadLetters.addState,
+    thread: threads.store,
+  }
+  const open = (): Promise<Store> => openStore(database, { zoneOffsetMinutes: settings.DB_TIME_ZONE }, server)
   const store = database.kind === 'sqlite' ? await open() : await waitForStore(open, log, life.signal)
   life.started('store', store.close)
   readiness.set('store', async () => {
@@ -54,6 +50,7 @@ export interface Stores {
   readonly store: Store
   readonly spool: Spool | undefined
   readonly directory: DeviceDirectory
+  readonly deadLetters: DeadLetters
 }
 
 /** Starts what takes messages to the store. */
@@ -61,7 +58,6 @@ export function startIngest(context: Context, stores: Stores): Ingest {
   const { settings, log, tally, life, alerts } = context
   const ingest = createIngest({
     ...stores,
-    deadLetters: createDeadLetters(settings.DATA_DIR, log),
     tally,
     events: alerts.events,
     log,

@@ -2,6 +2,7 @@ import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../log/logger.js'
 import { createRateLimit } from '../log/rate-limit.js'
+import type { Batch } from '../store/batch.js'
 import type { DeviceMessage } from './accepted.js'
 
 /** Where messages go that the database refuses for what is in them. */
@@ -10,6 +11,12 @@ export interface DeadLetters {
   add(message: DeviceMessage, reason: string): Promise<boolean>
   /** The same for a row of the spool that cannot be read. */
   addUnreadable(content: string): Promise<boolean>
+}
+
+/** The file of them, which the store adds to as well. */
+export interface DeadLetterFile extends DeadLetters {
+  /** The same for a part of a device's state that came with messages whose readings are in the history. */
+  addState(state: Pick<Batch, 'devices' | 'sensors'>, reason: string): Promise<boolean>
 }
 
 /** Two such files are kept: tens of thousands of messages, and never a full disk. */
@@ -21,7 +28,7 @@ export function createDeadLetters(
   folder: string,
   log: Logger,
   maxFileBytes: number = MAX_FILE_BYTES,
-): DeadLetters {
+): DeadLetterFile {
   const path = join(folder, 'rejected.ndjson')
   const limit = createRateLimit(MINUTE_MS, 1)
   let last: Promise<unknown> = Promise.resolve()
@@ -68,6 +75,7 @@ export function createDeadLetters(
         receivedAt: new Date(receivedAtMs).toISOString(),
         report,
       }),
+    addState: (state, reason) => write({ reason, state }),
     addUnreadable: (content) => write({ reason: 'a damaged row of the spool', content }),
   }
 }

@@ -22,7 +22,7 @@ export function addBatch(pending: PendingState, batch: Batch, nowMs: number): vo
   const isLate = batch.mayBeLate ?? false
   for (const change of batch.devices) {
     const state = stateOf(pending, change.deviceId)
-    state.change = state.change === undefined ? change : mergeDevice(state.change, change)
+    state.change = state.change === undefined ? change : mergeDevice(state.change, change, nowMs)
     state.mayBeLate ||= isLate
   }
   for (const change of batch.sensors) {
@@ -35,6 +35,15 @@ export function addBatch(pending: PendingState, batch: Batch, nowMs: number): vo
 /** Adds what `later` has, after all that is there. */
 export function addState(pending: PendingState, later: PendingState, nowMs: number): void {
   for (const state of later.values()) addBatch(pending, batchOf([state]), nowMs)
+}
+
+/** A device's state in parts as small as can be written by themselves. */
+export function partsOf({ change, sensors, mayBeLate }: DeviceState): DeviceState[] {
+  const changes = change === undefined ? [] : partsOfChange(change)
+  return [
+    ...changes.map((part) => ({ change: part, sensors: new Map<string, SensorChange>(), mayBeLate })),
+    ...[...sensors].map((sensor) => ({ change: undefined, sensors: new Map([sensor]), mayBeLate })),
+  ]
 }
 
 /** What these devices' rows become, without any history. */
@@ -57,36 +66,50 @@ function stateOf(pending: PendingState, deviceId: number): DeviceState {
 
 function addSensor({ sensors }: DeviceState, change: SensorChange, nowMs: number): void {
   const before = sensors.get(change.sensor)
-  const isNewer = before !== undefined && before.recordedAtMs > change.recordedAtMs
-  if (!isNewer || before.recordedAtMs > nowMs) sensors.set(change.sensor, change)
+  if (before !== undefined && isAfter(before.recordedAtMs, change.recordedAtMs, nowMs)) return
+  sensors.set(change.sensor, change)
 }
 
-function mergeDevice(one: DeviceChange, other: DeviceChange): DeviceChange {
-  const [older, newer] = one.seenAtMs > other.seenAtMs ? [other, one] : [one, other]
-  const report = mergeReport(older.report, newer.report)
-  return {
-    ...older,
-    ...newer,
-    ...(report === undefined ? {} : { report }),
-    ...heartbeat(older.heartbeatAtMs, newer.heartbeatAtMs),
-  }
+/** What is older than what is there does not count, but for a heartbeat. */
+function mergeDevice(before: DeviceChange, change: DeviceChange, nowMs: number): DeviceChange {
+  const heartbeat = newestHeartbeat(before.heartbeatAtMs, change.heartbeatAtMs, nowMs)
+  if (isAfter(before.seenAtMs, change.seenAtMs, nowMs)) return { ...before, ...heartbeat }
+  const report = mergeReport(before.report, change.report)
+  return { ...before, ...change, ...(report === undefined ? {} : { report }), ...heartbeat }
 }
 
 function mergeReport(
-  older: DeviceReportChange | undefined,
-  newer: DeviceReportChange | undefined,
+  before: DeviceReportChange | undefined,
+  report: DeviceReportChange | undefined,
 ): DeviceReportChange | undefined {
-  if (older === undefined || newer === undefined) return newer ?? older
-  const { status, location } = newer
+  if (before === undefined || report === undefined) return report ?? before
+  const { status, location } = report
   return {
-    ...older,
-    ...newer,
-    ...(status === undefined ? {} : { status: mergePatch(older.status, status) }),
-    ...(location === undefined ? {} : { location: mergePatch(older.location, location) }),
+    ...before,
+    ...report,
+    ...(status === undefined ? {} : { status: mergePatch(before.status, status) }),
+    ...(location === undefined ? {} : { location: mergePatch(before.location, location) }),
   }
 }
 
-function heartbeat(one: number | undefined, other: number | undefined): { heartbeatAtMs?: number } {
-  if (one === undefined && other === undefined) return {}
-  return { heartbeatAtMs: Math.max(one ?? 0, other ?? 0) }
+function newestHeartbeat(
+  before: number | undefined,
+  heartbeatAtMs: number | undefined,
+  nowMs: number,
+): { heartbeatAtMs?: number } {
+  if (before === undefined || heartbeatAtMs === undefined) {
+    const one = before ?? heartbeatAtMs
+    return one === undefined ? {} : { heartbeatAtMs: one }
+  }
+  return { heartbeatAtMs: isAfter(before, heartbeatAtMs, nowMs) ? before : heartbeatAtMs }
+}
+
+/** Whether what is there is newer; a time in the future is that of a clock that was wrong. */
+function isAfter(beforeMs: number, timeMs: number, nowMs: number): boolean {
+  return beforeMs > timeMs && beforeMs <= nowMs
+}
+
+function partsOfChange({ deviceId, seenAtMs, isOnline, ...rest }: DeviceChange): DeviceChange[] {
+  const sign = { deviceId, seenAtMs, isOnline }
+  return [sign, ...Object.entries(rest).map(([name, value]) => ({ ...sign, [name]: value }))]
 }

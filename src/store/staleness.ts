@@ -13,7 +13,10 @@ export interface StoredTime {
  */
 const LIVE_WITHIN_MS = 1000
 
-/** The changes that something newer may be stored for; for an ordinary live batch, none. */
+/**
+ * The changes that something newer may be stored for; for an ordinary live batch, none. Of a batch without `mayBeLate`
+ * that holds for its devices nobody else has written anything since it arrived, or since `asOfMs`.
+ */
 export function lateChanges(
   { sensors, mayBeLate = false, asOfMs }: Batch,
   nowMs: number,

@@ -68,9 +68,9 @@ export function batchOfParts(parts: readonly StatePart[], uuids: ReadonlyMap<num
   return {
     devices: present.flatMap(({ deviceId, seenAtMs, change }): DeviceChange[] => {
       if (change === null) return []
-      return [
-        change === 0 ? { deviceId, seenAtMs, isOnline: true, report: { uploadedAtMs: seenAtMs } } : change,
-      ]
+      const said =
+        change === 0 ? { deviceId, seenAtMs, isOnline: true, report: { uploadedAtMs: seenAtMs } } : change
+      return [{ ...said, mayHaveLeft: true }]
     }),
     sensors: present.flatMap(({ deviceId, deviceUuid, seenAtMs, sensors }) =>
       sensors.map(

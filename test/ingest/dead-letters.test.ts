@@ -22,12 +22,18 @@ const linesOf = async (path: string): Promise<unknown[]> =>
 test('a refused message is a line with its device, the reason and what was in it', async () => {
   const folder = join(await temporaryFolder(), 'new')
   const letters = createDeadLetters(folder, pino({ level: 'silent' }))
-  await Promise.all([letters.add(message(0), 'too long'), letters.addUnreadable('{"cut')])
+  const state = { devices: [], sensors: [] }
+  await Promise.all([
+    letters.add(message(0), 'too long'),
+    letters.addUnreadable('{"cut'),
+    letters.addState(state, 'too wide'),
+  ])
   const time = expect.stringMatching(/^20\d\d-.*Z$/)
   const { report } = message(0)
   expect(await linesOf(join(folder, 'rejected.ndjson'))).toEqual([
     { time, device: 'd', uuid: 'u', reason: 'too long', receivedAt: '1970-01-01T00:00:00.000Z', report },
     { time, reason: 'a damaged row of the spool', content: '{"cut' },
+    { time, reason: 'too wide', state },
   ])
 })
 

@@ -37,25 +37,44 @@ test('a reading of the future is older than any other', () => {
 test('what a device said last counts, and what it left open stays as it was said before', () => {
   const first = device(10, { deviceStatus: 'active', firmwareVersion: '1', heartbeatAtMs: 10 })
   const second = device(20, { isOnline: false, firmwareVersion: '2', report: { uploadedAtMs: 20 } })
-  const both = device(20, {
-    isOnline: false,
-    deviceStatus: 'active',
-    firmwareVersion: '2',
-    heartbeatAtMs: 10,
-    report: { uploadedAtMs: 20 },
-  })
-  expect(merged([first, undefined], [second, undefined]).devices).toEqual([both])
-  expect(merged([second, undefined], [first, undefined]).devices).toEqual([both])
+  expect(merged([first, undefined], [second, undefined]).devices).toEqual([
+    device(20, {
+      isOnline: false,
+      deviceStatus: 'active',
+      firmwareVersion: '2',
+      heartbeatAtMs: 10,
+      report: { uploadedAtMs: 20 },
+    }),
+  ])
 })
 
-test('patches of status and location are joined in the order of their times', () => {
+test('what comes late adds nothing but its heartbeat, for the tables may have something newer of all else', () => {
+  const late = device(10, {
+    ...{ isOnline: false, deviceStatus: 'active', ipAddress: '::1', heartbeatAtMs: 10 },
+    report: { uploadedAtMs: 10, status: { a: 1 }, location: { latitude: 1 } },
+  })
+  expect(merged([device(20), undefined], [late, undefined]).devices).toEqual([
+    device(20, { heartbeatAtMs: 10 }),
+  ])
+  const beating = device(20, { heartbeatAtMs: 20 })
+  expect(merged([beating, undefined], [late, undefined]).devices).toEqual([beating])
+})
+
+test('what was said in the future gives way', () => {
+  const future = device(NOW_MS + 1, { firmwareVersion: '1', heartbeatAtMs: NOW_MS + 1 })
+  const heartbeat = device(10, { heartbeatAtMs: 10 })
+  expect(merged([future, undefined], [heartbeat, undefined]).devices).toEqual([
+    device(10, { firmwareVersion: '1', heartbeatAtMs: 10 }),
+  ])
+})
+
+test('patches of status and location are joined', () => {
   const first = device(10, {
     report: { uploadedAtMs: 10, status: { a: 1, b: 1 }, location: { latitude: 1 } },
   })
   const second = device(20, { report: { uploadedAtMs: 20, status: { b: null, c: 2 } } })
   const report = { uploadedAtMs: 20, status: { a: 1, b: null, c: 2 }, location: { latitude: 1 } }
   expect(merged([first, undefined], [second, undefined]).devices).toEqual([device(20, { report })])
-  expect(merged([second, undefined], [first, undefined]).devices).toEqual([device(20, { report })])
 })
 
 test('a heartbeat leaves the report alone, and a report the heartbeat', () => {

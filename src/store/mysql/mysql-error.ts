@@ -1,4 +1,4 @@
-import { StoreError } from '../store-error.js'
+import { StoreError, type StoreFault } from '../store-error.js'
 
 /** What the driver and the server say of a failure; the statement and its values stay out of it. */
 interface Failure {
@@ -10,7 +10,9 @@ interface Failure {
   readonly message: string
 }
 
-const ACCESS_DENIED: ReadonlySet<number> = new Set([1044, 1142])
+const TABLE_ACCESS_DENIED = 1142
+const ACCESS_DENIED: ReadonlySet<number> = new Set([1044, TABLE_ACCESS_DENIED])
+const NO_SUCH_TABLE = 1146
 const DUPLICATE_KEY = 1062
 const LOCK_WAIT_TIMEOUT = 1205
 const DEADLOCK = 1213
@@ -53,13 +55,18 @@ export function mysqlError(error: unknown, where: string): StoreError {
     : new StoreError(
         'STORE_UNAVAILABLE',
         `${where}: ${said}; ${advice.get(failure.code) ?? 'try again later'}`,
+        { fault: faultOf(failure) },
       )
+}
+
+function faultOf({ errno }: Failure): StoreFault | undefined {
+  if (errno === DEADLOCK || errno === LOCK_WAIT_TIMEOUT) return 'locked'
+  return errno === NO_SUCH_TABLE || errno === TABLE_ACCESS_DENIED ? 'no-table' : undefined
 }
 
 /** Whether another transaction was in the way, and this one was rolled back to make room. */
 export function isLockConflict(error: unknown): boolean {
-  const { errno } = failureOf(error)
-  return errno === DEADLOCK || errno === LOCK_WAIT_TIMEOUT
+  return faultOf(failureOf(error)) === 'locked'
 }
 
 /** No rows, when a text was compared with a column whose character set lacks some of it: none is equal. */

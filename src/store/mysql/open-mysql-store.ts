@@ -55,7 +55,7 @@ export async function openMysqlStore(
       return await followingStore(store, stateLog(connections, options.zoneOffsetMinutes), server)
     }
     server.log.info(
-      'the login may not create device_state_log; each batch writes the state of its devices (docs/storage.md)',
+      'the login may not create device_state_log, or not delete from it; each batch writes the state of its devices (docs/storage.md)',
     )
     return store
   } catch (error) {

@@ -47,14 +47,14 @@ export async function prepareTables(db: MysqlDatabase): Promise<void> {
 /**
  * The same for the log of state, which databases of earlier versions lack.
  *
- * @returns whether it is there; `false`: the login may not create it.
+ * @returns whether it is there, and can be used; `false`: the login lacks a right to it.
  */
 export async function prepareStateLog(db: MysqlDatabase): Promise<boolean> {
   const present = await presentColumns(db, ['device_state_log'])
   checkColumns(present)
-  if (present.size > 0) return true
   try {
-    await db.execute(sql.raw(tableStatements.device_state_log))
+    if (present.size === 0) await db.execute(sql.raw(tableStatements.device_state_log))
+    await db.delete(deviceStateLog).where(eq(deviceStateLog.id, 0)) // there is none; without the right it would grow
     return true
   } catch (error) {
     if (isAccessDenied(error)) return false

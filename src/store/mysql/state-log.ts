@@ -27,12 +27,15 @@ export async function writeLogged(
   return transaction.commit()
 }
 
-/** The oldest entries that were written at least `ageS` seconds ago, by the database's clock. */
+/**
+ * The oldest entries that were written at least `ageS` seconds ago by the database's clock; 0: of all, also of those
+ * from before that clock was set back.
+ */
 export async function readEntries(db: MysqlDatabase, ageS: number): Promise<readonly LoggedState[]> {
   const rows = await db
     .select({ id, changes })
     .from(deviceStateLog)
-    .where(sql`${writtenAt} <= CURRENT_TIMESTAMP - INTERVAL ${ageS} SECOND`)
+    .where(ageS === 0 ? undefined : sql`${writtenAt} <= CURRENT_TIMESTAMP - INTERVAL ${ageS} SECOND`)
     .orderBy(asc(id))
     .limit(ENTRIES_AT_ONCE)
   const entries = rows.map((row) => ({ id: row.id, parts: parseStateParts(row.id, row.changes) }))
