@@ -15,6 +15,8 @@ export interface AedesParsing {
   handle(packet: AedesPacket): void
   /** Has Aedes take packets apart, and handle each that `take` returns `false` for. */
   parse(bytes: Buffer): void
+  /** Does with what was read what is done when Aedes reads it. */
+  read(packets: Buffer): void
   /** Packets that Aedes has not done with. */
   readonly open: number
 }
@@ -65,16 +67,17 @@ export function parseInstead(
   const aedes: AedesParsing = {
     handle,
     parse: (bytes) => void parse(bytes),
+    read(packets) {
+      readPackets(packets, topicOf, taker)
+      parsed()
+    },
     get open() {
       return open
     },
   }
   const taker = takerOf(aedes)
   const topicOf = createTopicReader()
-  parser.parse = (bytes) => {
-    readPackets(bytes, topicOf, taker)
-    parsed()
-  }
+  parser.parse = aedes.read
   return aedes
 }
 

@@ -15,6 +15,8 @@ export interface BackPressure {
 export interface BackPressureOptions {
   /** Makes one buffer of several. */
   readonly join: (buffers: readonly Buffer[]) => Buffer
+  /** Told what is written. */
+  readonly count: (bytes: Uint8Array) => void
   /** How long the connection may take nothing. */
   readonly stalledAfterMs: number
   /** Stops reading, or goes on. */
@@ -52,7 +54,7 @@ class StreamPressure implements BackPressure {
     this.#write = stream.write
     // What comes while it is full already are answers alone: messages wait.
     this.#gathering = createGathering(options.join, (bytes) => {
-      if (stream.writable) this.#answer([bytes])
+      if (stream.writable) this.#send(bytes, [bytes])
     })
     stream.write = (...args: unknown[]): boolean => this.#take(args)
     const { end, destroy } = stream
@@ -90,14 +92,14 @@ class StreamPressure implements BackPressure {
       return true
     }
     this.#gathering.flush()
-    return this.#answer(args)
+    return this.#send(bytes, args)
   }
 
-  #answer(args: readonly unknown[]): boolean {
+  #send(bytes: unknown, args: readonly unknown[]): boolean {
     const wasFull = this.#isFull
     const isTaken = Reflect.apply(this.#write, this.#stream, args) === true
     this.#note(isTaken)
-    const [bytes] = args
+    if (bytes instanceof Uint8Array) this.#options.count(bytes)
     if (wasFull && (typeof bytes === 'string' || bytes instanceof Uint8Array)) {
       this.#answerBytes += bytes.length
     }

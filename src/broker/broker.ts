@@ -18,7 +18,7 @@ import { createForgetting } from './forget-subscriptions.js'
 import { createInlet } from './inlet.js'
 import { publishLeftWills } from './left-wills.js'
 import { createLogin, LOGIN_REFUSED } from './login.js'
-import { meter } from './metering.js'
+import { createTrafficMeter } from './metering.js'
 import type { DeliveryLimits } from './outlet-parts.js'
 import type { DevicePresence } from './own-device.js'
 import { createOwnTopics, type OwnTopics } from './own-topics.js'
@@ -121,8 +121,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       maxPacketBytes: options.maxPacketBytes,
       isBusy: () => connection.pending.publishes > 0 || aedesParsing.open > 0,
       onFault: (fault) => faults.protocolError(client.id, peer, fault),
+      count: createTrafficMeter(tally.trafficIn),
     })
-    meter(stream, tally)
     accepted += 1
     const connection = createConnection(accepted, stream, peer, inlet, (its) => openOutlet(client, its))
     const aedesParsing = receive(client, connection)

@@ -8,6 +8,7 @@ import { createBackPressure } from './back-pressure.js'
 import type { Connection } from './connection.js'
 import { createFanOut } from './fan-out.js'
 import type { FaultLog } from './fault-log.js'
+import { createTrafficMeter } from './metering.js'
 import { Outlet } from './outlet.js'
 import type { DeliveryLimits } from './outlet-parts.js'
 
@@ -39,6 +40,7 @@ export function createDelivery({ sessions, limits, tally, faults, outletOf }: De
     const pressure = createBackPressure(stream, {
       stalledAfterMs: limits.stalledAfterMs,
       join: fanOut.join,
+      count: createTrafficMeter(tally.trafficOut),
       hold: (isHeld) => inlet.hold(isHeld),
       drained: () => outlet.drained(),
       stalled: () => {

@@ -32,7 +32,7 @@ const endLater = (turn: TurnOfWrites): void => turn.endLater()
 class TurnOfWrites implements Gathering {
   readonly #join: (buffers: readonly Buffer[]) => Buffer
   readonly #send: (bytes: Buffer) => void
-  #acknowledged: number[] = []
+  readonly #acknowledged: number[] = []
   #gathered: Buffer[] = []
   #gatheredBytes = 0
   #isScheduled = false
@@ -64,7 +64,7 @@ class TurnOfWrites implements Gathering {
   flush(): void {
     if (this.#acknowledged.length > 0) {
       const pubacks = encodePubacks(this.#acknowledged)
-      this.#acknowledged = []
+      this.#acknowledged.length = 0 // a new array would cost more than the PUBACK
       if (this.#gathered.length === 0) {
         this.#send(pubacks)
         return

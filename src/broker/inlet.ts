@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { PacketFault } from '../mqtt/packet-fault.js'
 import { createPacketIntake, type PacketIntake } from '../mqtt/packet-intake.js'
@@ -14,6 +15,8 @@ export interface Inlet {
   readonly isRefused: boolean
   /** To be called when all that was read may be done with. */
   settled(): void
+  /** From now on `taker` gets what is read of a socket as it comes, unless something is before it. */
+  giveAtOnce(taker: InletTaker): void
   /** Lets the broker read on, although a message that it has read is not done with. */
   readAhead(): void
   /** How much was read last, which is kept while any part of it is; 0 when it was asked for since. */
@@ -26,6 +29,13 @@ export interface Inlet {
   readonly lastReadAtMs: number
 }
 
+/** Who takes whole packets at once. */
+export interface InletTaker {
+  /** Packets that it is not done with, which keep it from taking more. */
+  readonly open: number
+  read(packets: Buffer): void
+}
+
 /** How an inlet is to work. */
 export interface InletOptions {
   /** The largest packet let through, fixed header included. */
@@ -34,6 +44,8 @@ export interface InletOptions {
   readonly isBusy: () => boolean
   /** Told before the stream is destroyed. */
   readonly onFault: (fault: PacketFault) => void
+  /** Told what the broker gets. */
+  readonly count: (packets: Buffer) => void
 }
 
 /** What a CONNECT may have, from someone who has not logged in: one read's worth. */
@@ -51,6 +63,9 @@ const SILENCE: PacketFault = { clause: 'MQTT-3.1.2-24', fault: 'keep alive timeo
  * one done. A message that waits for the database must not keep the client's PINGREQ from being answered,
  * hence `readAhead`. Aedes has `client.pause()`, but a message that ends while a client is paused is not
  * counted, and the client is not read again; and its keep alive timer would end a client that is held.
+ *
+ * The way through the stream's own buffer, 'readable' and back costs 5 of the 24 µs in which Node alone reads a message
+ * and answers it. So where nobody has to wait, `stream.push`, which gets the bytes, gives them on.
  */
 export function createInlet(stream: Duplex, options: InletOptions): Inlet {
   return new StreamInlet(stream, options)
@@ -122,6 +137,21 @@ class StreamInlet implements Inlet {
     if (this.#end !== undefined && !this.#options.isBusy()) setImmediate(() => this.#endNow())
   }
 
+  giveAtOnce(taker: InletTaker): void {
+    const stream = this.#stream
+    if (!(stream instanceof Socket)) return // what other streams do about `push` is their own
+    const { push } = stream
+    stream.push = (chunk: unknown): boolean => {
+      if (taker.open > 0 || !this.#isClear || !Buffer.isBuffer(chunk)) {
+        return Reflect.apply(push, stream, [chunk])
+      }
+      this.#lastReadAtMs = Date.now()
+      const packets = this.#takeIn(chunk)
+      if (packets !== null) taker.read(packets)
+      return true
+    }
+  }
+
   readAhead(): void {
     this.#announcements += 1
     // Not now: Aedes is in the middle of parsing what it read.
@@ -140,6 +170,12 @@ class StreamInlet implements Inlet {
     this.#silence = setTimeout(() => this.#failUnlessHeard(), limitMs)
   }
 
+  /** Whether what comes now is the next to be read. */
+  get #isClear(): boolean {
+    const isHeld = this.#holds > 0 || this.#end !== undefined || this.#rest !== undefined
+    return !isHeld && this.#stream.readableLength === 0
+  }
+
   #take(size: number | undefined): Buffer | null {
     if (this.#holds > 0) return null
     if (this.#end !== undefined) {
@@ -147,7 +183,10 @@ class StreamInlet implements Inlet {
       return null
     }
     const chunk = this.#next(size)
-    if (chunk === undefined) return null
+    return chunk === undefined ? null : this.#takeIn(chunk)
+  }
+
+  #takeIn(chunk: Buffer): Buffer | null {
     const { packets, fault, isEnd, isConnect, rest } = this.#intake.take(chunk)
     if (isEnd) this.#end = nothingMore
     if (isConnect) {
@@ -161,6 +200,7 @@ class StreamInlet implements Inlet {
     }
     this.#silence?.refresh()
     this.#readBytes = Math.max(packets.length, chunk.length)
+    this.#options.count(packets)
     return packets
   }
 

@@ -57,7 +57,7 @@ export function createReceiving({ aedes, publishing }: ReceivingParts): Receive 
         .catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)))
         .finally(() => inlet.hold(false))
     }
-    return parseInstead(
+    const parsing = parseInstead(
       client,
       (own) => ({
         isOpen: () => !client.closed && !inlet.isRefused,
@@ -76,5 +76,7 @@ export function createReceiving({ aedes, publishing }: ReceivingParts): Receive 
       },
       () => inlet.settled(),
     )
+    inlet.giveAtOnce(parsing)
+    return parsing
   }
 }

@@ -7,6 +7,7 @@ import type { ServedCertificates } from './certificates.js'
 import { clientCertificate } from './client-certificate.js'
 import type { Gate } from './gate.js'
 import { type ListenAddress, type Listener, listen, socketOptions } from './listener.js'
+import { readIntoSharedBuffer } from './shared-read-buffer.js'
 
 /** A handshake is two round trips; an ESP32 needs about two seconds of its own for it. */
 const HANDSHAKE_TIMEOUT_MS = 15_000
@@ -81,8 +82,12 @@ export async function listenTls(
   server.prependListener('connection', (socket) => gate.admit(socket, 'tls'))
   server.on('secureConnection', (socket) => {
     const peer = peerOf(socket)
-    if (peer === undefined) socket.destroy()
-    else broker.accept(socket, peer)
+    if (peer === undefined) {
+      socket.destroy()
+      return
+    }
+    readIntoSharedBuffer(socket)
+    broker.accept(socket, peer)
   })
   return { ...(await listen(server, 'mqtts', 'MQTTS_PORT', address)), renew }
 }

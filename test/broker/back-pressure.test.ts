@@ -25,6 +25,7 @@ function watch(stream: Socket) {
   const pressure = createBackPressure(stream, {
     ...{ stalledAfterMs: 20_000, stalled },
     join: Buffer.concat,
+    count: () => undefined,
     hold: () => undefined,
     drained: () => undefined,
   })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { generate } from 'mqtt-packet'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createInlet } from '#src/broker/inlet.js'
 
 const CONNECT = generate({ cmd: 'connect', protocolId: 'MQTT', clientId: 'c', clean: true, keepalive: 0 })
@@ -32,6 +32,7 @@ async function rawPair(maxPacketBytes: number) {
   const inlet = createInlet(ours, {
     maxPacketBytes,
     isBusy: () => false,
+    count: () => undefined,
     onFault: ({ fault }) => faults.push(fault),
   })
   const watchers = new Set<() => void>()
@@ -230,5 +231,58 @@ describe('An inlet', () => {
     expect(announcements).toBe(0)
     await Promise.resolve()
     expect(announcements).toBe(2)
+  })
+
+  it('gives what comes at once where nothing is before it, and by the stream what has to wait', async () => {
+    const { ours, theirs, inlet, untilRead, readBytes } = await socketPair(1000)
+    const taken: number[] = []
+    const taker = { open: 0, read: (packets: Buffer) => void taken.push(packets.length) }
+    inlet.giveAtOnce(taker)
+    const untilTaken = (count: number) => vi.waitUntil(() => taken.length === count)
+    theirs.write(packet(100))
+    await untilTaken(1)
+    expect(readBytes()).toBe(0)
+
+    inlet.hold(true)
+    theirs.write(Buffer.concat([packet(200), packet(300)]))
+    await vi.waitUntil(() => ours.readableLength === 500)
+    inlet.hold(false)
+    await untilRead(500)
+    expect(taken).toEqual([100])
+
+    taker.open = 1 // it is not done with what it has
+    theirs.write(packet(400))
+    await untilRead(900)
+    taker.open = 0
+    theirs.write(packet(500))
+    await untilTaken(2)
+    expect(taken).toEqual([100, 500])
+    expect(readBytes()).toBe(900)
+
+    taker.open = 1
+    ours.removeAllListeners('readable') // nobody has come to read it
+    theirs.write(packet(600))
+    await vi.waitUntil(() => ours.readableLength === 600)
+    taker.open = 0
+    theirs.write(packet(700))
+    await vi.waitUntil(() => ours.readableLength === 1300)
+    expect(taken).toEqual([100, 500])
+  })
+
+  it('gives at once what is right before a wrong packet, and nothing behind it', async () => {
+    const { theirs, inlet, faults } = await socketPair(1000)
+    const taken: number[] = []
+    inlet.giveAtOnce({
+      open: 0,
+      read(packets) {
+        taken.push(packets.length)
+        inlet.settled()
+      },
+    })
+    const closed = once(theirs, 'close')
+    theirs.write(Buffer.concat([packet(100), Buffer.of(0x40, 2, 0, 0), packet(100)]))
+    await closed
+    expect(taken).toEqual([100])
+    expect(faults).toEqual(['packet identifier 0'])
   })
 })

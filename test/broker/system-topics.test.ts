@@ -113,7 +113,7 @@ async function compare(levels: readonly (0 | 1 | 2)[]) {
   const [theirs, ours] = await Promise.all([read(mosquitto.port), read(server.port('mqtt'))])
   const differences = topics
     .filter((topic) => !/version$|uptime$|heap/.test(topic))
-    .filter((topic) => !isNear(Number(ours.get(topic)), Number(theirs.get(topic))))
+    .filter((topic) => !isNear(topic, Number(ours.get(topic)), Number(theirs.get(topic))))
     .map((topic) => `${topic}: ${ours.get(topic)}, and not ${theirs.get(topic)}`)
   return { theirs, ours, differences }
 }
@@ -136,7 +136,11 @@ test("they say what Mosquitto's say of traffic at every QoS, but for what Mosqui
   )
 })
 
+/** Of the connections of this test, each about 1 of a load, two come when one broker may have counted, and the other not. */
+const COUNTED_LATE = /load\/(?:connections|sockets)/
+
 /** Within some per cent, or one more or less. */
-function isNear(one: number, other: number): boolean {
-  return Math.abs(one - other) <= Math.max(1, 0.05 * other)
+function isNear(topic: string, one: number, other: number): boolean {
+  const most = COUNTED_LATE.test(topic) ? 2.1 : 1
+  return Math.abs(one - other) <= Math.max(most, 0.05 * other)
 }
